@@ -1,0 +1,338 @@
+-- Everything the hub owns lives in the schema "hub". Times end in _ms (milliseconds since the epoch) or are whole seconds, as on the wire.
+CREATE SCHEMA IF NOT EXISTS hub;
+
+-- ---------------------------------------------------------------------------------------------------------------- feed
+-- The single row that numbers, chains and digests the feed. It is locked last in a transaction and for one statement only.
+CREATE TABLE hub.feed_head (
+  singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+  epoch text NOT NULL,
+  seq bigint NOT NULL,
+  check_value bytea NOT NULL,                -- 8 bytes: SHA-256(previous check ‖ seq ‖ op ‖ id ‖ body), truncated
+  digest bigint[] NOT NULL,                  -- four unsigned 32-bit lanes: sum of SHA-256(id ‖ position) over what is put and not removed
+  opened_at_ms bigint NOT NULL,
+  opened_because text NOT NULL
+);
+
+CREATE TABLE hub.feed_log (
+  seq bigint PRIMARY KEY,
+  epoch text NOT NULL,
+  op text NOT NULL CHECK (op IN ('put', 'lift', 'drop')),
+  revocation_id text NOT NULL,
+  body text NOT NULL,                        -- JSON object without position, prev and committed_at_ms
+  check_value bytea NOT NULL,
+  committed_at_ms bigint NOT NULL
+);
+
+-- ------------------------------------------------------------------------------------------------------------- sources
+CREATE TABLE hub.sources (
+  id text PRIMARY KEY,
+  description text,
+  event_types text[],                        -- NULL: every type
+  subject_issuers text[],                    -- NULL: every issuer
+  strongest_effect text NOT NULL DEFAULT 'deny',
+  kills_per_minute integer NOT NULL DEFAULT 30,
+  soft_effect text NOT NULL DEFAULT 'observe',
+  held_seconds integer NOT NULL DEFAULT 3600,
+  held_default text NOT NULL DEFAULT 'discard' CHECK (held_default IN ('release', 'discard')),
+  person boolean NOT NULL DEFAULT false,     -- speaks for a person at a keyboard, not for a machine
+  created_at_ms bigint NOT NULL
+);
+
+CREATE TABLE hub.points (
+  name text PRIMARY KEY,
+  expect integer NOT NULL DEFAULT 1,
+  ephemeral boolean NOT NULL DEFAULT false,
+  created_at_ms bigint NOT NULL,
+  retired_at_ms bigint
+);
+
+CREATE TABLE hub.api_tokens (
+  id text PRIMARY KEY,
+  actor text NOT NULL,                       -- who holds it, as the audit names them
+  secret_sha256 bytea NOT NULL UNIQUE,
+  scopes text[] NOT NULL,
+  source_id text NOT NULL REFERENCES hub.sources (id),
+  point text REFERENCES hub.points (name),
+  created_at_ms bigint NOT NULL,
+  expires_at_ms bigint,
+  revoked_at_ms bigint,
+  last_used_at_ms bigint
+);
+
+-- ------------------------------------------------------------------------------------------------------------- signals
+CREATE TABLE hub.signals (
+  id text PRIMARY KEY,
+  source_id text NOT NULL,
+  external_id text,
+  body bytea NOT NULL,                       -- as received: jsonb cannot hold \u0000 and forgets the order of members
+  body_sha256 bytea NOT NULL,
+  event_type text NOT NULL,
+  subject_key text NOT NULL,
+  event_time bigint NOT NULL,
+  received_at_ms bigint NOT NULL,
+  actor text NOT NULL,
+  txn text NOT NULL,
+  outcome text NOT NULL CHECK (outcome IN ('applied', 'held', 'recorded', 'unresolved', 'undecided', 'discarded')),
+  answer jsonb NOT NULL,                     -- decision, revocations and warnings as first answered
+  agents text[] NOT NULL,
+  kills boolean NOT NULL,                    -- counts against kills_per_minute
+  last_seq bigint                            -- the feed position that carries the whole of it; NULL: put nothing
+);
+CREATE UNIQUE INDEX signals_external ON hub.signals (source_id, external_id) WHERE external_id IS NOT NULL;
+CREATE INDEX signals_brake ON hub.signals (source_id, received_at_ms) WHERE kills;
+CREATE INDEX signals_newest ON hub.signals (received_at_ms, id);
+CREATE INDEX signals_corroboration ON hub.signals (subject_key, received_at_ms) WHERE kills;
+
+-- The newest event of each family that a source told about a subject: opposing events are ordered by event time.
+CREATE TABLE hub.subject_states (
+  source_id text NOT NULL,
+  subject_key text NOT NULL,
+  family text NOT NULL,
+  event_type text NOT NULL,
+  event_time bigint NOT NULL,
+  PRIMARY KEY (source_id, subject_key, family)
+);
+
+CREATE TABLE hub.held (
+  signal_id text PRIMARY KEY REFERENCES hub.signals (id),
+  source_id text NOT NULL,
+  code text NOT NULL,                        -- why it waits
+  text text NOT NULL,
+  approvals_required integer NOT NULL,
+  approvals jsonb NOT NULL DEFAULT '[]',
+  state text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'released', 'discarded')),
+  deadline_ms bigint NOT NULL,
+  at_deadline text NOT NULL CHECK (at_deadline IN ('release', 'discard')),
+  decided_by text,
+  decided_at_ms bigint
+);
+CREATE INDEX held_waiting ON hub.held (deadline_ms) WHERE state = 'waiting';
+
+-- --------------------------------------------------------------------------------------------------------- revocations
+CREATE TABLE hub.revocations (
+  id text PRIMARY KEY,
+  epoch text NOT NULL,
+  seq bigint NOT NULL,                       -- current position; a merge moves it forward
+  match jsonb NOT NULL,
+  reach text NOT NULL,
+  effect text NOT NULL,
+  cut_off bigint,
+  cut_off_basis text,
+  lapses_at bigint,
+  step_up jsonb,
+  restrict jsonb,
+  reason text NOT NULL,
+  merge_key bytea NOT NULL,                  -- SHA-256 over match, reach, effect, basis and obligations
+  signal_id text NOT NULL,
+  source_id text NOT NULL,
+  standing_id text,
+  cause text NOT NULL,                       -- event type that put it
+  family text,                               -- events of the same family may lift it
+  subject_key text NOT NULL,
+  agent text,
+  lift_at_ms bigint,                         -- a timed disable is lifted by the hub, never by lapsing
+  state text NOT NULL DEFAULT 'live' CHECK (state IN ('live', 'lifted', 'dropped')),
+  ended_at_ms bigint,
+  ended_by text,
+  put_at_ms bigint NOT NULL
+);
+CREATE UNIQUE INDEX revocations_merge ON hub.revocations (source_id, merge_key) WHERE state = 'live' AND cut_off IS NOT NULL;
+CREATE INDEX revocations_seq ON hub.revocations (seq) WHERE state = 'live';
+CREATE INDEX revocations_lapse ON hub.revocations (lapses_at) WHERE state = 'live' AND lapses_at IS NOT NULL;
+CREATE INDEX revocations_timed ON hub.revocations (lift_at_ms) WHERE state = 'live' AND lift_at_ms IS NOT NULL;
+CREATE INDEX revocations_signal ON hub.revocations (signal_id);
+CREATE INDEX revocations_family ON hub.revocations (source_id, subject_key, family) WHERE state = 'live';
+CREATE INDEX revocations_agent ON hub.revocations (agent) WHERE state = 'live';
+CREATE INDEX revocations_ended ON hub.revocations (ended_at_ms) WHERE state <> 'live';
+
+-- Kills that bind late: while one stands, every identity, child or key learnt under its agent, or the
+-- identifier it waits for, gets the same entry in the transaction that learns it.
+CREATE TABLE hub.standing_kills (
+  id text PRIMARY KEY,
+  signal_id text NOT NULL,
+  source_id text NOT NULL,
+  agent text,
+  identifier text,                           -- normalised identifier that nobody could resolve yet
+  template jsonb NOT NULL,                   -- everything of a put but its match
+  lapses_at bigint,
+  state text NOT NULL DEFAULT 'standing' CHECK (state IN ('standing', 'ended')),
+  CHECK ((agent IS NULL) <> (identifier IS NULL))
+);
+CREATE INDEX standing_kills_agent ON hub.standing_kills (agent) WHERE state = 'standing';
+CREATE INDEX standing_kills_identifier ON hub.standing_kills (identifier) WHERE state = 'standing';
+CREATE INDEX standing_kills_signal ON hub.standing_kills (signal_id);
+CREATE INDEX standing_kills_lapse ON hub.standing_kills (lapses_at) WHERE state = 'standing' AND lapses_at IS NOT NULL;
+
+-- ---------------------------------------------------------------------------------------------------------- registries
+CREATE TABLE hub.agents (
+  name text PRIMARY KEY,
+  description text,
+  owner text,
+  protected boolean NOT NULL DEFAULT false,
+  created_at_ms bigint NOT NULL,
+  updated_at_ms bigint NOT NULL,
+  retired_at_ms bigint
+);
+
+CREATE TABLE hub.agent_owners (              -- how the owner is known to those who send events
+  agent text NOT NULL REFERENCES hub.agents (name) ON DELETE CASCADE,
+  identifier text NOT NULL,
+  subject jsonb NOT NULL,
+  PRIMARY KEY (agent, identifier)
+);
+CREATE INDEX agent_owners_identifier ON hub.agent_owners (identifier);
+
+CREATE TABLE hub.agent_identities (          -- keys that its tokens carry
+  match_key text PRIMARY KEY,                -- canonical JSON of match
+  agent text NOT NULL REFERENCES hub.agents (name) ON DELETE CASCADE,
+  match jsonb NOT NULL,
+  learnt_at_ms bigint NOT NULL
+);
+CREATE INDEX agent_identities_agent ON hub.agent_identities (agent);
+
+CREATE TABLE hub.agent_parents (
+  child text NOT NULL REFERENCES hub.agents (name) ON DELETE CASCADE,
+  parent text NOT NULL REFERENCES hub.agents (name) ON DELETE CASCADE,
+  PRIMARY KEY (child, parent),
+  CHECK (child <> parent)
+);
+CREATE INDEX agent_parents_parent ON hub.agent_parents (parent);
+
+CREATE TABLE hub.identity_links (            -- (format, value) → an agent, or a key of somebody who is no agent
+  identifier text PRIMARY KEY,
+  subject jsonb NOT NULL,
+  agent text REFERENCES hub.agents (name) ON DELETE CASCADE,
+  match jsonb,
+  created_at_ms bigint NOT NULL,
+  CHECK ((agent IS NULL) <> (match IS NULL))
+);
+CREATE INDEX identity_links_agent ON hub.identity_links (agent);
+
+CREATE TABLE hub.issuers (
+  url text PRIMARY KEY,
+  settings jsonb NOT NULL,                   -- core/issuer.ts
+  updated_at_ms bigint NOT NULL
+);
+
+-- -------------------------------------------------------------------------------------------------- points and receipts
+CREATE TABLE hub.point_instances (
+  point text NOT NULL REFERENCES hub.points (name),
+  instance text NOT NULL,
+  declared jsonb NOT NULL,                   -- kind, version, postures, can, downstream_cache_seconds
+  applied_epoch text,
+  applied_seq bigint,
+  first_seen_ms bigint NOT NULL,
+  last_seen_ms bigint NOT NULL,
+  left_at_ms bigint,
+  left_because text,
+  PRIMARY KEY (point, instance)
+);
+
+CREATE TABLE hub.receipts (                  -- cumulative: covers after_seq < position <= through_seq
+  point text NOT NULL,
+  instance text NOT NULL,
+  through_seq bigint NOT NULL,
+  after_seq bigint NOT NULL,
+  received_at_ms bigint NOT NULL,
+  applied_after_ms double precision,
+  PRIMARY KEY (point, instance, through_seq)
+);
+CREATE INDEX receipts_age ON hub.receipts (received_at_ms);
+
+CREATE TABLE hub.receipt_notes (             -- first denial of, or inability to apply, one revocation at one instance
+  point text NOT NULL,
+  instance text NOT NULL,
+  revocation_id text NOT NULL,
+  kind text NOT NULL CHECK (kind IN ('first_denied', 'refused', 'cannot')),
+  detail jsonb NOT NULL,
+  received_at_ms bigint NOT NULL,
+  PRIMARY KEY (point, instance, revocation_id, kind)
+);
+CREATE INDEX receipt_notes_revocation ON hub.receipt_notes (revocation_id);
+CREATE INDEX receipt_notes_age ON hub.receipt_notes (received_at_ms);
+
+CREATE TABLE hub.reports (                   -- what points refused and saw, without tokens
+  id text PRIMARY KEY,
+  point text NOT NULL,
+  instance text NOT NULL,
+  kind text NOT NULL CHECK (kind IN ('refusal', 'sighting')),
+  detail jsonb NOT NULL,
+  received_at_ms bigint NOT NULL
+);
+CREATE INDEX reports_newest ON hub.reports (received_at_ms, id);
+
+-- --------------------------------------------------------------------------------------------------------------- audit
+CREATE TABLE hub.audit_log (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  at_ms bigint NOT NULL,
+  actor text NOT NULL,
+  action text NOT NULL,
+  target text NOT NULL,
+  outcome text NOT NULL CHECK (outcome IN ('done', 'refused')),
+  correlation_id text,
+  txn text,
+  detail jsonb NOT NULL DEFAULT '{}',
+  chain_seq bigint UNIQUE,                   -- set within a second of the commit by the one chainer
+  hash bytea                                 -- SHA-256(previous hash ‖ canonical row)
+);
+CREATE INDEX audit_log_unchained ON hub.audit_log (id) WHERE chain_seq IS NULL;
+
+CREATE TABLE hub.audit_head (
+  singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+  chain_seq bigint NOT NULL,
+  hash bytea NOT NULL
+);
+INSERT INTO hub.audit_head (chain_seq, hash) VALUES (0, decode(repeat('00', 32), 'hex'));
+
+-- ----------------------------------------------------------------------------------------------------------- functions
+-- Adds SHA-256(id ‖ position) to the digest, or takes it away. Lanes wrap at 2^32 each.
+CREATE FUNCTION hub.digest_step(digest bigint[], entry text, sign integer) RETURNS bigint[]
+LANGUAGE plpgsql IMMUTABLE AS $$
+DECLARE
+  h bytea := sha256(convert_to(entry, 'UTF8'));
+  lanes bigint[] := digest;
+BEGIN
+  FOR lane IN 0..3 LOOP
+    lanes[lane + 1] := (lanes[lane + 1] + sign * (
+      (get_byte(h, lane * 4)::bigint << 24) | (get_byte(h, lane * 4 + 1)::bigint << 16)
+      | (get_byte(h, lane * 4 + 2)::bigint << 8) | get_byte(h, lane * 4 + 3)::bigint)) & 4294967295;
+  END LOOP;
+  RETURN lanes;
+END $$;
+
+-- Numbers, chains and digests a transaction's feed entries in one round trip. Called last: it holds the one
+-- hot lock until commit. `ids` may repeat an id (a merge): the earlier position leaves the digest.
+-- Positions of the named revocations are written to hub.revocations here and nowhere else.
+CREATE FUNCTION hub.append_feed(ops text[], ids text[], bodies text[])
+RETURNS TABLE (epoch text, seq bigint, revocation_id text, committed_at_ms bigint)
+LANGUAGE plpgsql AS $$
+DECLARE
+  head hub.feed_head;
+  now_ms bigint;
+  old_epoch text;
+  old_seq bigint;
+BEGIN
+  SELECT * INTO STRICT head FROM hub.feed_head FOR UPDATE;
+  now_ms := floor(extract(epoch FROM clock_timestamp()) * 1000);
+  FOR i IN 1..coalesce(array_length(ids, 1), 0) LOOP
+    head.seq := head.seq + 1;
+    SELECT r.epoch, r.seq INTO STRICT old_epoch, old_seq FROM hub.revocations r WHERE r.id = ids[i];
+    IF old_seq > 0 THEN
+      head.digest := hub.digest_step(head.digest, ids[i] || old_epoch || '-' || old_seq, -1);
+    END IF;
+    IF ops[i] = 'put' THEN
+      head.digest := hub.digest_step(head.digest, ids[i] || head.epoch || '-' || head.seq, 1);
+      UPDATE hub.revocations r SET epoch = head.epoch, seq = head.seq WHERE r.id = ids[i];
+    END IF;
+    head.check_value := substring(sha256(
+      head.check_value || convert_to(head.seq || ops[i] || ids[i] || bodies[i], 'UTF8')) FROM 1 FOR 8);
+    INSERT INTO hub.feed_log VALUES (head.seq, head.epoch, ops[i], ids[i], bodies[i], head.check_value, now_ms);
+    epoch := head.epoch; seq := head.seq; revocation_id := ids[i]; committed_at_ms := now_ms;
+    RETURN NEXT;
+  END LOOP;
+  UPDATE hub.feed_head h SET seq = head.seq, check_value = head.check_value, digest = head.digest;
+END $$;
+
+INSERT INTO hub.feed_head (epoch, seq, check_value, digest, opened_at_ms, opened_because)
+VALUES (substring(md5(random()::text || clock_timestamp()::text) FROM 1 FOR 8), 0, decode('0000000000000000', 'hex'), '{0,0,0,0}',
+        floor(extract(epoch FROM clock_timestamp()) * 1000), 'first start');
