@@ -1,0 +1,131 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+const packagesMax = 6;
+const installedBytesMax = 6 * 1024 * 1024;
+
+const root = path.resolve(import.meta.dirname, '../..');
+const modules = path.join(root, 'node_modules');
+const run = promisify(execFile);
+
+type Manifest = {
+  readonly name: string;
+  readonly version: string;
+  readonly license: string;
+  readonly engines: Record<string, string>;
+  readonly dependencies: Record<string, string>;
+};
+
+describe.runIf(existsSync(path.join(root, 'src/enforcement/index.ts')))('the packed library', () => {
+  let app: string;
+  let installed: string;
+
+  beforeAll(async () => {
+    const built = await mkdtemp(path.join(tmpdir(), 'caep-hub-enforcement-'));
+    app = await mkdtemp(path.join(tmpdir(), 'caep-hub-consumer-'));
+    installed = path.join(app, 'node_modules/caep-hub-enforcement');
+    try {
+      await run(path.join(modules, '.bin/tsx'), [path.join(root, 'scripts/build-enforcement.ts'), built]);
+      await installPacked(built, app);
+    } finally {
+      await rm(built, { recursive: true });
+    }
+  });
+  afterAll(() => rm(app, { recursive: true }));
+
+  it(`brings at most ${packagesMax} packages and ${installedBytesMax} bytes`, async () => {
+    const names = await packageNames(app);
+    expect(names).toContain('caep-hub-enforcement');
+    expect(names.length).toBeLessThanOrEqual(packagesMax);
+    expect(await bytesBelow(path.join(app, 'node_modules'))).toBeLessThanOrEqual(installedBytesMax);
+  });
+
+  it('bears the version, licence, engines and pinned dependencies of the hub', async () => {
+    const hub = await readManifest(root);
+    const library = await readManifest(installed);
+    expect(library).toMatchObject({
+      name: 'caep-hub-enforcement',
+      version: hub.version,
+      license: hub.license,
+      engines: hub.engines,
+    });
+    expect(hub.dependencies).toMatchObject(library.dependencies);
+    expect(await readdir(installed)).toContain('LICENSE');
+  });
+
+  it('imports each of its dependencies, and nothing else that Node does not have', async () => {
+    const { dependencies } = await readManifest(installed);
+    const imported = new Set<string>();
+    for (const file of await readdir(installed, { recursive: true })) {
+      if (!file.endsWith('.js')) continue;
+      const text = await readFile(path.join(installed, file), 'utf8');
+      for (const [, name] of text.matchAll(/(?:from|import|import\() ?'([^.'][^']*)'/g))
+        if (name) imported.add(name);
+    }
+    const packages = [...imported].filter((name) => !name.startsWith('node:'));
+    expect(packages.toSorted()).toEqual(Object.keys(dependencies).toSorted());
+  });
+
+  it('runs in plain Node from a folder that has nothing else', async () => {
+    const script = `const { createEnforcer } = await import('caep-hub-enforcement'); console.log(typeof createEnforcer);`;
+    const { stdout } = await run(process.execPath, ['--input-type=module', '--eval', script], { cwd: app });
+    expect(stdout.trim()).toBe('function');
+  });
+
+  it('carries types that a consumer compiles against', async () => {
+    await writeFile(
+      path.join(app, 'use.ts'),
+      `import { createEnforcer } from 'caep-hub-enforcement';
+       export const options: Parameters<typeof createEnforcer>[0]['hub'] = 'http://127.0.0.1:8080';
+       // @ts-expect-error: the options are typed, not any
+       export const wrong: Parameters<typeof createEnforcer>[0]['hub'] = 8080;`,
+    );
+    const compiler = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2023'];
+    const types = ['--types', 'node', '--typeRoots', path.join(modules, '@types')];
+    const compiled = run(path.join(modules, '.bin/tsc'), [...compiler, ...types, 'use.ts'], { cwd: app });
+    await expect(compiled).resolves.toMatchObject({ stdout: '' });
+  });
+});
+
+/** Its dependencies come from the copies beside us, so that the installation needs no network. */
+async function installPacked(built: string, app: string): Promise<void> {
+  const npm = (...words: string[]): Promise<unknown> =>
+    run('npm', [...words, `--cache=${app}/.cache`], { cwd: app });
+  await npm('pack', built);
+  const packed = (await readdir(app)).find((file) => file.endsWith('.tgz'));
+  const { dependencies } = await readManifest(built);
+  const copies = Object.keys(dependencies).map((name) => [name, `file:${path.join(modules, name)}`]);
+  const manifest = {
+    private: true,
+    dependencies: { 'caep-hub-enforcement': `file:${packed}`, ...Object.fromEntries(copies) },
+  };
+  await writeFile(path.join(app, 'package.json'), JSON.stringify(manifest));
+  await npm('install', '--offline', '--install-links', '--ignore-scripts', '--no-audit', '--no-fund');
+}
+
+async function readManifest(folder: string): Promise<Manifest> {
+  return JSON.parse(await readFile(path.join(folder, 'package.json'), 'utf8')) as Manifest;
+}
+
+async function packageNames(folder: string): Promise<string[]> {
+  const lock = JSON.parse(await readFile(path.join(folder, 'package-lock.json'), 'utf8')) as {
+    packages: object;
+  };
+  const prefix = 'node_modules/';
+  return Object.keys(lock.packages).flatMap((key) => {
+    return key.includes(prefix) ? [key.slice(key.lastIndexOf(prefix) + prefix.length)] : [];
+  });
+}
+
+async function bytesBelow(folder: string): Promise<number> {
+  let bytes = 0;
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    if (entry.isFile()) bytes += (await stat(path.join(entry.parentPath, entry.name))).size;
+  }
+  return bytes;
+}
