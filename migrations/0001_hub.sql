@@ -66,22 +66,24 @@ CREATE TABLE hub.signals (
   external_id text,
   body bytea NOT NULL,                       -- as received: jsonb cannot hold \u0000 and forgets the order of members
   body_sha256 bytea NOT NULL,
+  statement jsonb NOT NULL,                  -- the statement without body and source: what a release decides again
   event_type text NOT NULL,
   subject_key text NOT NULL,
-  event_time bigint NOT NULL,
+  principal text NOT NULL,                   -- "agent:<name>" where the subject is exactly one agent, else its subject key
+  event_time double precision NOT NULL,      -- seconds, may be fractional
   received_at_ms bigint NOT NULL,
   actor text NOT NULL,
   txn text NOT NULL,
   outcome text NOT NULL CHECK (outcome IN ('applied', 'held', 'recorded', 'unresolved', 'undecided', 'discarded')),
   answer jsonb NOT NULL,                     -- decision, revocations and warnings as first answered
   agents text[] NOT NULL,
-  kills boolean NOT NULL,                    -- counts against kills_per_minute
+  kills boolean NOT NULL,                    -- counts against kills_per_minute once applied, and corroborates others
   last_seq bigint                            -- the feed position that carries the whole of it; NULL: put nothing
 );
 CREATE UNIQUE INDEX signals_external ON hub.signals (source_id, external_id) WHERE external_id IS NOT NULL;
 CREATE INDEX signals_brake ON hub.signals (source_id, received_at_ms) WHERE kills;
 CREATE INDEX signals_newest ON hub.signals (received_at_ms, id);
-CREATE INDEX signals_corroboration ON hub.signals (subject_key, received_at_ms) WHERE kills;
+CREATE INDEX signals_corroboration ON hub.signals (principal, received_at_ms) WHERE kills;
 
 -- The newest event of each family that a source told about a subject: opposing events are ordered by event time.
 CREATE TABLE hub.subject_states (
@@ -89,7 +91,7 @@ CREATE TABLE hub.subject_states (
   subject_key text NOT NULL,
   family text NOT NULL,
   event_type text NOT NULL,
-  event_time bigint NOT NULL,
+  event_time double precision NOT NULL,
   PRIMARY KEY (source_id, subject_key, family)
 );
 
@@ -111,8 +113,9 @@ CREATE INDEX held_waiting ON hub.held (deadline_ms) WHERE state = 'waiting';
 -- --------------------------------------------------------------------------------------------------------- revocations
 CREATE TABLE hub.revocations (
   id text PRIMARY KEY,
-  epoch text NOT NULL,
-  seq bigint NOT NULL,                       -- current position; a merge moves it forward
+  epoch text NOT NULL DEFAULT '',            -- current position, set by append_feed; a merge moves it forward
+  seq bigint NOT NULL DEFAULT 0,
+  committed_at_ms bigint NOT NULL DEFAULT 0, -- of that position
   match jsonb NOT NULL,
   reach text NOT NULL,
   effect text NOT NULL,
@@ -285,54 +288,63 @@ CREATE TABLE hub.audit_head (
 INSERT INTO hub.audit_head (chain_seq, hash) VALUES (0, decode(repeat('00', 32), 'hex'));
 
 -- ----------------------------------------------------------------------------------------------------------- functions
--- Adds SHA-256(id ‖ position) to the digest, or takes it away. Lanes wrap at 2^32 each.
-CREATE FUNCTION hub.digest_step(digest bigint[], entry text, sign integer) RETURNS bigint[]
-LANGUAGE plpgsql IMMUTABLE AS $$
-DECLARE
-  h bytea := sha256(convert_to(entry, 'UTF8'));
-  lanes bigint[] := digest;
-BEGIN
-  FOR lane IN 0..3 LOOP
-    lanes[lane + 1] := (lanes[lane + 1] + sign * (
-      (get_byte(h, lane * 4)::bigint << 24) | (get_byte(h, lane * 4 + 1)::bigint << 16)
-      | (get_byte(h, lane * 4 + 2)::bigint << 8) | get_byte(h, lane * 4 + 3)::bigint)) & 4294967295;
-  END LOOP;
-  RETURN lanes;
-END $$;
+-- One of the four big-endian 32-bit words that a SHA-256 gives to the digest.
+CREATE FUNCTION hub.digest_lane(hash bytea, lane integer) RETURNS bigint
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+  SELECT (get_byte(hash, lane * 4)::bigint << 24) | (get_byte(hash, lane * 4 + 1)::bigint << 16)
+       | (get_byte(hash, lane * 4 + 2)::bigint << 8) | get_byte(hash, lane * 4 + 3)::bigint
+$$;
 
--- Numbers, chains and digests a transaction's feed entries in one round trip. Called last: it holds the one
--- hot lock until commit. `ids` may repeat an id (a merge): the earlier position leaves the digest.
--- Positions of the named revocations are written to hub.revocations here and nowhere else.
+-- Numbers, chains and digests a transaction's feed entries in one round trip, in the order given; `ids` are distinct.
+-- Called last: it holds the one hot lock until commit. Positions are written to hub.revocations here and nowhere else.
 CREATE FUNCTION hub.append_feed(ops text[], ids text[], bodies text[])
-RETURNS TABLE (epoch text, seq bigint, revocation_id text, committed_at_ms bigint)
+RETURNS TABLE (revocation_id text, epoch text, seq bigint, check_value bytea, committed_at_ms bigint)
 LANGUAGE plpgsql AS $$
+#variable_conflict use_column
 DECLARE
   head hub.feed_head;
+  count integer := cardinality(ids);
+  chain bytea;
+  checks bytea[] := '{}';
   now_ms bigint;
-  old_epoch text;
-  old_seq bigint;
 BEGIN
-  SELECT * INTO STRICT head FROM hub.feed_head FOR UPDATE;
+  IF cardinality(ops) <> count OR cardinality(bodies) <> count THEN
+    RAISE EXCEPTION 'append_feed: % ops, % ids, % bodies', cardinality(ops), count, cardinality(bodies);
+  END IF;
+  SELECT h.* INTO STRICT head FROM hub.feed_head h FOR UPDATE;
   now_ms := floor(extract(epoch FROM clock_timestamp()) * 1000);
-  FOR i IN 1..coalesce(array_length(ids, 1), 0) LOOP
-    head.seq := head.seq + 1;
-    SELECT r.epoch, r.seq INTO STRICT old_epoch, old_seq FROM hub.revocations r WHERE r.id = ids[i];
-    IF old_seq > 0 THEN
-      head.digest := hub.digest_step(head.digest, ids[i] || old_epoch || '-' || old_seq, -1);
-    END IF;
-    IF ops[i] = 'put' THEN
-      head.digest := hub.digest_step(head.digest, ids[i] || head.epoch || '-' || head.seq, 1);
-      UPDATE hub.revocations r SET epoch = head.epoch, seq = head.seq WHERE r.id = ids[i];
-    END IF;
-    head.check_value := substring(sha256(
-      head.check_value || convert_to(head.seq || ops[i] || ids[i] || bodies[i], 'UTF8')) FROM 1 FOR 8);
-    INSERT INTO hub.feed_log VALUES (head.seq, head.epoch, ops[i], ids[i], bodies[i], head.check_value, now_ms);
-    epoch := head.epoch; seq := head.seq; revocation_id := ids[i]; committed_at_ms := now_ms;
-    RETURN NEXT;
+  chain := head.check_value;
+  FOR i IN 1..count LOOP
+    chain := substring(sha256(chain || convert_to((head.seq + i) || ops[i] || ids[i] || bodies[i], 'UTF8')) FROM 1 FOR 8);
+    checks := checks || chain;
   END LOOP;
-  UPDATE hub.feed_head h SET seq = head.seq, check_value = head.check_value, digest = head.digest;
+  -- What stood at an earlier position leaves the digest, what is put enters it. Lanes wrap at 2^32 each.
+  SELECT ARRAY[(head.digest[1] + d.lane0) & 4294967295, (head.digest[2] + d.lane1) & 4294967295,
+               (head.digest[3] + d.lane2) & 4294967295, (head.digest[4] + d.lane3) & 4294967295]
+    INTO STRICT head.digest
+    FROM (
+      SELECT coalesce(sum(c.sign * hub.digest_lane(c.hash, 0)), 0)::bigint AS lane0,
+             coalesce(sum(c.sign * hub.digest_lane(c.hash, 1)), 0)::bigint AS lane1,
+             coalesce(sum(c.sign * hub.digest_lane(c.hash, 2)), 0)::bigint AS lane2,
+             coalesce(sum(c.sign * hub.digest_lane(c.hash, 3)), 0)::bigint AS lane3
+        FROM (
+          SELECT -1 AS sign, sha256(convert_to(r.id || r.epoch || '-' || r.seq, 'UTF8')) AS hash
+            FROM hub.revocations r WHERE r.id = ANY (ids) AND r.seq > 0
+          UNION ALL
+          SELECT 1, sha256(convert_to(e.id || head.epoch || '-' || (head.seq + e.i), 'UTF8'))
+            FROM unnest(ops, ids) WITH ORDINALITY AS e (op, id, i) WHERE e.op = 'put'
+        ) c
+    ) d;
+  UPDATE hub.revocations r SET epoch = head.epoch, seq = head.seq + e.i, committed_at_ms = now_ms
+    FROM unnest(ops, ids) WITH ORDINALITY AS e (op, id, i) WHERE r.id = e.id AND e.op = 'put';
+  UPDATE hub.feed_head h SET seq = head.seq + count, check_value = chain, digest = head.digest;
+  RETURN QUERY
+    INSERT INTO hub.feed_log AS l (seq, epoch, op, revocation_id, body, check_value, committed_at_ms)
+    SELECT head.seq + e.i, head.epoch, e.op, e.id, e.body, e.check_value, now_ms
+      FROM unnest(ops, ids, bodies, checks) WITH ORDINALITY AS e (op, id, body, check_value, i)
+    RETURNING l.revocation_id, l.epoch, l.seq, l.check_value, l.committed_at_ms;
 END $$;
 
 INSERT INTO hub.feed_head (epoch, seq, check_value, digest, opened_at_ms, opened_because)
-VALUES (substring(md5(random()::text || clock_timestamp()::text) FROM 1 FOR 8), 0, decode('0000000000000000', 'hex'), '{0,0,0,0}',
+VALUES (left(replace(gen_random_uuid()::text, '-', ''), 8), 0, decode('0000000000000000', 'hex'), '{0,0,0,0}',
         floor(extract(epoch FROM clock_timestamp()) * 1000), 'first start');
