@@ -1,0 +1,203 @@
+import { Socket } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
+import { Client, type ClientConfig, Pool, type PoolClient, type PoolConfig } from 'pg';
+import { isProblem, Problem } from '../../core/problem.ts';
+import { storageProblem } from './database-failures.ts';
+import { EMBEDDED_PORT, startEmbedded } from './embedded.ts';
+import { createListener, type Listen } from './notify.ts';
+
+/** A frozen node or a long lock stops the others for this long at most. */
+const STATEMENT_TIMEOUT_MS = 1_000;
+const LOCK_TIMEOUT_MS = 900;
+const IDLE_IN_TRANSACTION_TIMEOUT_MS = 1_000;
+/** The server's own timeouts come first; these are for a server that does not answer any more. */
+const ANSWER_TIMEOUT_MS = 1_250;
+const ROLLBACK_ANSWER_TIMEOUT_MS = 250;
+const CONNECT_TIMEOUT_MS = 1_000;
+const CONNECTIONS_MAX = 16;
+const KEEP_ALIVE_AFTER_MS = 10_000;
+/** How long `close` waits for statements that are under way. */
+const CLOSE_GRACE_MS = 2_000;
+const SERVER_VERSION_MIN = 140_000;
+
+/**
+ * Drizzle over the pool, or over the connection of one transaction. Its own `transaction` is left out: when BEGIN
+ * fails it never gives the connection back, and it hands back connections that no longer answer.
+ */
+export type Statements = Omit<NodePgDatabase, 'transaction'>;
+
+export type Database = {
+  readonly kind: 'embedded' | 'server';
+  /** What survives what was committed: the death of this process, or whatever the server promises. */
+  readonly durability: 'process' | 'server';
+  /** Connections with the timeouts of the hub's own short statements, for SQL that Drizzle cannot say. */
+  readonly pool: Pool;
+  /** One statement, one transaction. */
+  readonly db: Statements;
+  /**
+   * Runs `work` in one READ COMMITTED transaction: committed when it resolves, rolled back when it throws.
+   *
+   * @throws Problem `storage-unavailable` when the database is gone, frozen, full or locked. If the answer to COMMIT
+   * was what got lost, the transaction may have been committed nevertheless: repeat only what is idempotent.
+   */
+  transact<T>(work: (tx: Statements) => Promise<T>): Promise<T>;
+  /** @see createListener */
+  readonly listen: Listen;
+  /** More connections, for work that may take longer than the hub's own: migrations, the scheduler, VACUUM. The caller ends them. */
+  openPool(settings: PoolSettings): Pool;
+  close(): Promise<void>;
+};
+
+export type PoolSettings = {
+  readonly connectionsMax: number;
+  /** For one statement, at the server and until its answer; 0 is without limit. */
+  readonly statementTimeoutMs: number;
+  /** Ignored by the embedded database, whose one session has `bullmq, public`. */
+  readonly searchPath?: string;
+};
+
+export type DatabaseOptions = {
+  /** A PostgreSQL to use; without it the embedded one in `dataDir`. May hold a password: it is never shown. */
+  readonly databaseUrl?: string | undefined;
+  /** Held by this process (`lockDataDir`). */
+  readonly dataDir: string;
+  /** @see EmbeddedOptions */
+  readonly emptyCluster?: string | undefined;
+  /** A connection broke or the listener lost its own; the pool replaces them. For the log. */
+  readonly onError: (error: Error) => void;
+  /** The embedded database failed for good: end the process, the files recover when it starts again. */
+  readonly onFailure: (error: Error) => void;
+};
+
+/**
+ * Opens the embedded database, or connects to a PostgreSQL of at least version 14.
+ *
+ * @throws Problem `storage-unavailable`, `invalid-configuration`, `data-dir-unusable`
+ */
+export async function openDatabase(options: DatabaseOptions): Promise<Database> {
+  if (options.databaseUrl !== undefined) {
+    const connection = { connectionString: options.databaseUrl, application_name: 'caep-hub' };
+    return connectDatabase('server', connection, options.onError, async () => undefined);
+  }
+  const embedded = await startEmbedded({
+    directory: join(options.dataDir, 'db'),
+    emptyCluster: options.emptyCluster,
+    onFailure: options.onFailure,
+  });
+  const connection = {
+    host: embedded.socketDirectory,
+    port: EMBEDDED_PORT,
+    user: 'postgres',
+    database: 'postgres',
+  };
+  return connectDatabase('embedded', connection, options.onError, () => embedded.close());
+}
+
+async function connectDatabase(
+  kind: Database['kind'],
+  connection: ClientConfig,
+  onError: (error: Error) => void,
+  closeServer: () => Promise<void>,
+): Promise<Database> {
+  const sockets = new Set<Socket>();
+  const config: ClientConfig = {
+    ...connection,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_AFTER_MS,
+    stream: () => trackedSocket(sockets),
+  };
+  const openPool = (settings: PoolConfig) => {
+    const pool = new Pool({ ...config, ...settings });
+    pool.on('error', onError);
+    return pool;
+  };
+  const pool = openPool({
+    max: CONNECTIONS_MAX,
+    statement_timeout: STATEMENT_TIMEOUT_MS,
+    lock_timeout: LOCK_TIMEOUT_MS,
+    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
+    query_timeout: ANSWER_TIMEOUT_MS,
+  });
+  const listener = createListener({
+    connect: () => new Client({ ...config, query_timeout: ANSWER_TIMEOUT_MS }),
+    onError,
+  });
+  const database: Database = {
+    kind,
+    durability: kind === 'embedded' ? 'process' : 'server',
+    pool,
+    db: drizzle({ client: pool }),
+    transact: (work) => transact(pool, work),
+    listen: listener.listen,
+    openPool: ({ connectionsMax, statementTimeoutMs, searchPath }) =>
+      openPool({
+        max: connectionsMax,
+        statement_timeout: statementTimeoutMs,
+        query_timeout: statementTimeoutMs,
+        ...(searchPath !== undefined && kind === 'server' && { options: `-c search_path=${searchPath}` }),
+      }),
+    async close() {
+      const ended = Promise.all([listener.close(), pool.end()]);
+      await Promise.race([ended, delay(CLOSE_GRACE_MS, undefined, { ref: false })]);
+      for (const socket of sockets) socket.destroy();
+      await closeServer();
+    },
+  };
+  try {
+    await refuseOldServer(pool);
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+  return database;
+}
+
+/** `pg` waits for the other side when it closes a connection; a server that vanished would keep us for ever. */
+function trackedSocket(sockets: Set<Socket>): Socket {
+  const socket = new Socket();
+  sockets.add(socket);
+  socket.once('close', () => sockets.delete(socket));
+  return socket;
+}
+
+async function refuseOldServer(pool: Pool): Promise<void> {
+  let version: string;
+  try {
+    const { rows } = await pool.query<{ server_version_num: string }>('SHOW server_version_num');
+    version = rows[0]?.server_version_num ?? '0';
+  } catch (error) {
+    const detail = 'The database cannot be reached.';
+    throw new Problem('storage-unavailable', detail, { hint: 'Check DATABASE_URL.', cause: error });
+  }
+  if (Number(version) >= SERVER_VERSION_MIN) return;
+  throw new Problem('invalid-configuration', `PostgreSQL ${version} is too old; 14 is the least.`);
+}
+
+async function transact<T>(pool: Pool, work: (tx: Statements) => Promise<T>): Promise<T> {
+  let client: PoolClient | undefined;
+  try {
+    client = await pool.connect();
+    await client.query('BEGIN ISOLATION LEVEL READ COMMITTED');
+    const result = await work(drizzle({ client }));
+    await client.query('COMMIT');
+    client.release();
+    return result;
+  } catch (error) {
+    if (client !== undefined) await giveUp(client);
+    if (isProblem(error)) throw error;
+    throw storageProblem(error) ?? error;
+  }
+}
+
+/** Rolls back and returns the connection; one that does not answer even that is thrown away. */
+async function giveUp(client: PoolClient): Promise<void> {
+  const rollback = { text: 'ROLLBACK', query_timeout: ROLLBACK_ANSWER_TIMEOUT_MS };
+  const failure = await client.query(rollback).then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  client.release(failure !== undefined);
+}

@@ -1,0 +1,139 @@
+import { createServer, type Server, type Socket } from 'node:net';
+import { queryMessage, readAnswer, takeMessage, takeStartup } from './embedded-messages.ts';
+
+/** Runs whole protocol messages on the one Postgres session there is and answers what it answers. */
+export type WireEngine = (messages: Uint8Array) => Promise<Buffer>;
+
+/** How many clients may be connected: the hub's pool, the scheduler's and the listener, with room to spare. */
+const CONNECTIONS_MAX = 64;
+/** A client that is silent inside a transaction for so long loses it: everybody else waits for it. */
+const IDLE_IN_TRANSACTION_MS = 5_000;
+/** Message types that end a unit: Query, Sync, FunctionCall; after a Flush the client awaits an answer, too. */
+const UNIT_ENDS = new Set(['Q', 'S', 'F', 'H']);
+
+type Connection = {
+  readonly socket: Socket;
+  started: boolean;
+  inbound: Buffer;
+  /** Messages of a unit that has not wholly arrived. */
+  parts: Buffer[];
+  idleTimer?: NodeJS.Timeout;
+};
+type Unit = {
+  readonly connection: Connection;
+  readonly messages: Buffer;
+  readonly lastType: string;
+};
+
+/**
+ * Speaks the Postgres wire protocol to many clients over one session, in place of a Postgres backend each.
+ *
+ * What a client sends up to its next Sync or Query is one unit. It is collected whole and run in one go, so that
+ * nobody's statement comes between another's Parse and Bind; one inside a transaction owns the session until it
+ * ends it, and one that goes away is rolled back. Notifications go to every client, as they share their LISTENs.
+ * Unlike with a backend each, names of prepared statements and SET are shared by all clients: use neither.
+ *
+ * @param startupAnswer what Postgres says to a new client, up to ReadyForQuery.
+ * @param onBroken the engine threw: it is not to be trusted any more.
+ */
+export function createWireServer(
+  engine: WireEngine,
+  startupAnswer: Buffer,
+  onBroken: (error: unknown) => void,
+): { readonly server: Server; disconnectAll(): void } {
+  const connections = new Set<Connection>();
+  let queue: Unit[] = [];
+  let owner: Connection | undefined;
+  let running = false;
+
+  async function run(): Promise<void> {
+    if (running) return;
+    running = true;
+    for (let unit = takeUnit(); unit !== undefined; unit = takeUnit()) {
+      clearTimeout(unit.connection.idleTimer);
+      settle(unit, await engine(unit.messages));
+    }
+    running = false;
+  }
+
+  function takeUnit(): Unit | undefined {
+    const index = owner === undefined ? 0 : queue.findIndex(({ connection }) => connection === owner);
+    return index < 0 ? undefined : queue.splice(index, 1)[0];
+  }
+
+  function settle({ connection, lastType }: Unit, answer: Buffer): void {
+    const { status, notifications } = readAnswer(answer);
+    write(connection, answer);
+    if (notifications.length > 0) {
+      const news = Buffer.concat(notifications);
+      for (const other of connections) if (other !== connection) write(other, news);
+    }
+    owner = status === 'I' && lastType !== 'H' ? undefined : connection;
+    if (owner === undefined) return;
+    if (!connections.has(connection)) return rollBack(connection);
+    connection.idleTimer = setTimeout(() => connection.socket.destroy(), IDLE_IN_TRANSACTION_MS);
+  }
+
+  function write(connection: Connection, bytes: Buffer): void {
+    if (connection.started && connection.socket.writable) connection.socket.write(bytes);
+  }
+
+  function enqueue(connection: Connection, messages: Buffer, lastType: string): void {
+    queue.push({ connection, messages, lastType });
+    run().catch(onBroken);
+  }
+
+  function rollBack(connection: Connection): void {
+    enqueue(connection, queryMessage('ROLLBACK'), 'Q');
+  }
+
+  function receive(connection: Connection, bytes: Buffer): void {
+    connection.inbound = Buffer.concat([connection.inbound, bytes]);
+    while (!connection.started) {
+      const startup = takeStartup(connection.inbound);
+      if (startup === undefined) return;
+      connection.inbound = startup.rest;
+      connection.started = startup.kind === 'startup';
+      connection.socket.write(connection.started ? startupAnswer : 'N');
+    }
+    for (;;) {
+      const message = takeMessage(connection.inbound);
+      if (message === undefined) return;
+      connection.inbound = message.rest;
+      if (message.type === 'X') return void connection.socket.end();
+      connection.parts.push(message.bytes);
+      if (!UNIT_ENDS.has(message.type)) continue;
+      const unit = Buffer.concat(connection.parts);
+      connection.parts = [];
+      enqueue(connection, unit, message.type);
+    }
+  }
+
+  function forget(connection: Connection): void {
+    clearTimeout(connection.idleTimer);
+    connections.delete(connection);
+    queue = queue.filter((unit) => unit.connection !== connection);
+    if (owner === connection) rollBack(connection);
+  }
+
+  const server = createServer((socket) => {
+    const connection: Connection = { socket, started: false, inbound: Buffer.alloc(0), parts: [] };
+    connections.add(connection);
+    socket.on('data', (bytes) => {
+      try {
+        receive(connection, bytes);
+      } catch {
+        socket.destroy();
+      }
+    });
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => forget(connection));
+  });
+  server.maxConnections = CONNECTIONS_MAX;
+  return {
+    server,
+    disconnectAll() {
+      for (const { socket } of connections) socket.destroy();
+    },
+  };
+}

@@ -1,0 +1,87 @@
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, inject } from 'vitest';
+import { type Database, type DatabaseOptions, openDatabase } from '../../src/adapters/postgres/database.ts';
+
+export type DatabaseFixture = {
+  readonly kind: Database['kind'];
+  /** A fresh database of this suite, with everything migrated. */
+  readonly database: Database;
+  /** What opened it. On a server, whoever opens it with the same options is another node. */
+  readonly options: DatabaseOptions;
+  /** What `onError` and `onFailure` were told. */
+  readonly errors: readonly Error[];
+  /** Closes the database and opens it again, as a restart of the process does. */
+  reopen(): Promise<void>;
+};
+
+/**
+ * Runs a contract suite on the embedded database and on PostgreSQL, each with a fresh, migrated database of its own.
+ * Where no PostgreSQL is installed it says by name what does not run.
+ */
+export function forEachDatabase(name: string, suite: (fixture: DatabaseFixture) => void): void {
+  describe(`${name} · embedded`, () => suite(fixtureOf('embedded', embeddedOptions)));
+  if (inject('postgresPrograms') === undefined) {
+    const why = 'neither the PATH nor /usr/lib/postgresql/*/bin has initdb and postgres';
+    console.warn(`NOT RUN: "${name} · PostgreSQL": ${why}`);
+  }
+  describe.skipIf(inject('postgresPrograms') === undefined)(`${name} · PostgreSQL`, () =>
+    suite(fixtureOf('server', serverOptions)),
+  );
+}
+
+async function embeddedOptions(dataDir: string) {
+  const template = await ask('/embedded');
+  cpSync(template, join(dataDir, 'db'), { recursive: true });
+  return { dataDir };
+}
+
+async function serverOptions(dataDir: string) {
+  return { dataDir, databaseUrl: await ask('/server') };
+}
+
+function fixtureOf(
+  kind: Database['kind'],
+  prepare: (dataDir: string) => Promise<Pick<DatabaseOptions, 'dataDir' | 'databaseUrl'>>,
+): DatabaseFixture {
+  const dataDir = mkdtempSync(join(tmpdir(), 'caep-hub-suite-'));
+  const errors: Error[] = [];
+  const note = (error: Error) => void errors.push(error);
+  let options: DatabaseOptions | undefined;
+  let database: Database | undefined;
+  beforeAll(async () => {
+    options = { ...(await prepare(dataDir)), onError: note, onFailure: note };
+    database = await openDatabase(options);
+  });
+  afterAll(async () => {
+    await database?.close();
+    rmSync(dataDir, { recursive: true, force: true });
+  });
+  return {
+    kind,
+    errors,
+    get database() {
+      return opened(database);
+    },
+    get options() {
+      return opened(options);
+    },
+    async reopen() {
+      await opened(database).close();
+      database = await openDatabase(opened(options));
+    },
+  };
+}
+
+function opened<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error('the database is there only while tests run');
+  return value;
+}
+
+async function ask(path: string): Promise<string> {
+  const response = await fetch(new URL(path, inject('databaseBroker')));
+  const text = await response.text();
+  if (!response.ok) throw new Error(text);
+  return text;
+}
