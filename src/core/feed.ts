@@ -46,6 +46,10 @@ export type FeedEntry = PutEntry | RemoveEntry;
 /** In a stream every entry also names the position before it: a gap shows. Snapshot lines have no `prev`. */
 export type StreamedEntry = FeedEntry & { readonly prev: string };
 
+/** The `event:` names of a stream. All but `goodbye` may repeat; `configuration` carries `FeedConfiguration`. */
+export const feedEvents = ['hello', 'configuration', 'put', 'lift', 'drop', 'heartbeat', 'goodbye'] as const;
+export type FeedEvent = (typeof feedEvents)[number];
+
 /** First event of a stream. `from` is the position after which entries follow. */
 export type Hello = {
   readonly epoch: string;
@@ -146,6 +150,13 @@ export type SightingReport = {
   readonly jkt?: string;
   readonly act?: readonly { readonly iss: string; readonly sub?: string; readonly client_id?: string }[];
 };
+
+/**
+ * The digest as it travels: four unsigned 32-bit lanes, each 8 hex digits, the first lane first. Each lane is the sum
+ * modulo 2^32 of the same big-endian word of SHA-256(id ‖ position) over the entries put and not removed.
+ */
+export const formatDigest = (lanes: readonly number[] | Uint32Array): string =>
+  Array.from(lanes, (lane) => lane.toString(16).padStart(8, '0')).join('');
 
 export const formatPosition = (position: Position): string => `${position.epoch}-${position.seq}`;
 
