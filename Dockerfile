@@ -14,6 +14,7 @@ WORKDIR /opt/caep-hub
 COPY --from=build /build/package.json ./
 COPY --from=build /build/node_modules ./node_modules
 COPY --from=build /build/dist ./dist
+COPY assets ./assets
 COPY migrations ./migrations
 COPY LICENSE ./
 RUN install --directory --owner=node --group=node --mode=0700 /var/lib/caep-hub
