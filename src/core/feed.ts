@@ -46,7 +46,7 @@ export type FeedEntry = PutEntry | RemoveEntry;
 /** In a stream every entry also names the position before it: a gap shows. Snapshot lines have no `prev`. */
 export type StreamedEntry = FeedEntry & { readonly prev: string };
 
-/** The `event:` names of a stream. All but `goodbye` may repeat; `configuration` carries `FeedConfiguration`. */
+/** The `event:` names of a stream: `hello` first, `goodbye` last, `configuration` (a `FeedConfiguration`) whenever it changes. */
 export const feedEvents = ['hello', 'configuration', 'put', 'lift', 'drop', 'heartbeat', 'goodbye'] as const;
 export type FeedEvent = (typeof feedEvents)[number];
 
