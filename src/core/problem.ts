@@ -33,7 +33,8 @@ export type ProblemDetails = {
 
 /** Every refusal there is. */
 export const problemCodes = [
-  'invalid-request', 'malformed-json', 'body-too-large', 'unsupported-media-type',
+  'invalid-request', 'malformed-json', 'body-too-large', 'unsupported-media-type', 'method-not-allowed', 'uri-too-long',
+  'headers-too-large', 'request-timeout',
   'unknown-event-type', 'unknown-subject-format', 'unknown-agent', 'unknown-issuer', 'ambiguous-issuer', 'empty-match',
   'unstorable-text', 'id-reused', 'conflict', 'cyclic-parents', 'protected-agent', 'approval-by-requester', 'already-decided', 'already-lifted',
   'source-not-allowed', 'unauthenticated', 'insufficient-scope', 'not-found', 'feed-position-gone', 'rate-limited', 'too-many-connections',

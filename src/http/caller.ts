@@ -3,8 +3,22 @@ import type { Millis, PointName, TokenId } from '../core/vocabulary.ts';
 
 /** What a credential may do. `admin` includes all others. */
 export const scopes = [
-  'signals.read', 'signals.write', 'revocations.read', 'revocations.write', 'held.release', 'feed.read', 'point', 'points.read', 'points.write',
-  'agents.read', 'agents.write', 'issuers.write', 'sources.write', 'audit.read', 'admin',
+  'signals.read',
+  'signals.write',
+  'revocations.read',
+  'revocations.write',
+  'held.release',
+  'feed.read',
+  'point',
+  'points.read',
+  'points.write',
+  'agents.read',
+  'agents.write',
+  'agents.disable',
+  'issuers.write',
+  'sources.write',
+  'audit.read',
+  'admin',
 ] as const;
 export type Scope = (typeof scopes)[number];
 
@@ -32,4 +46,5 @@ declare module 'fastify' {
   }
 }
 
-export const may = (caller: Caller, scope: Scope): boolean => caller.scopes.has(scope) || caller.scopes.has('admin');
+export const may = (caller: Caller, scope: Scope): boolean =>
+  caller.scopes.has(scope) || caller.scopes.has('admin');

@@ -1,0 +1,115 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
+import { Problem } from '../core/problem.ts';
+import { readCredentials } from './bearer.ts';
+import { may, type Caller, type Scope } from './caller.ts';
+
+/** Who holds a secret. Answers from memory where it can; never throws for a secret, whatever its characters. */
+export type FindCaller = (secret: string) => Promise<FoundCaller>;
+export type FoundCaller =
+  | { readonly kind: 'known'; readonly caller: Caller }
+  | { readonly kind: 'unknown' | 'expired' | 'revoked' };
+
+/** An attempt that was turned away, for the audit. `who` names the token's actor, else the address. */
+export type Refusal = { readonly who: string; readonly reason: RefusalReason };
+export type RefusalReason = keyof typeof refusals | 'insufficient-scope';
+
+export type AuthenticateOptions = {
+  readonly findCaller: FindCaller;
+  readonly noteRefusal: (refusal: Refusal) => void;
+};
+
+/** Below this path even the absence of a route is told to authenticated callers only. */
+const guardedPath = /^\/v1(?:[/?#]|$)/;
+
+/**
+ * Lets a request through to its route only with credentials that have one of the route's scopes. Runs before the body
+ * is read and before anything is said about what exists. With a route that declares neither `scopes` nor `public`, or
+ * both, the server does not start.
+ *
+ * @see RFC 6750 §3
+ */
+export function authenticate(app: FastifyInstance, options: AuthenticateOptions): void {
+  app.decorateRequest('caller');
+  refuseUndeclaredRoutes(app);
+  app.addHook('onRequest', async (request, reply) => {
+    const { config } = request.routeOptions;
+    if (config.public === true || (request.is404 && !guardedPath.test(request.url))) return;
+    request.caller = await callerOf(request, reply, options);
+    if (request.is404) return;
+    const scopes = config.scopes ?? [];
+    if (scopes.some((scope) => may(request.caller, scope))) return;
+    options.noteRefusal({ who: request.caller.actor, reason: 'insufficient-scope' });
+    throw insufficientScope(reply, scopes);
+  });
+}
+
+/** Looked at when all hooks of all plugins have run: one may declare what another package registers. */
+function refuseUndeclaredRoutes(app: FastifyInstance): void {
+  const routes: RouteOptions[] = [];
+  app.addHook('onRoute', (route) => void routes.push(route));
+  app.addHook('onReady', async () => {
+    for (const { method, url, config } of routes) {
+      if (config?.public === true ? config.scopes === undefined : (config?.scopes?.length ?? 0) > 0) continue;
+      throw new Error(`${String(method)} ${url} must declare either config.scopes or config.public`);
+    }
+  });
+}
+
+async function callerOf(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { findCaller, noteRefusal }: AuthenticateOptions,
+): Promise<Caller> {
+  const refuse = (reason: keyof typeof refusals): Problem => {
+    noteRefusal({ who: `address:${request.ip}`, reason });
+    return refusals[reason](reply);
+  };
+  const presented = readCredentials(request.raw.rawHeaders);
+  if (presented.kind === 'none') throw refuse('no-credentials');
+  if (presented.kind === 'several') throw refuse('several-credentials');
+  if (presented.kind === 'malformed') throw refuse('malformed-credentials');
+  const found = await findCaller(presented.secret);
+  if (found.kind !== 'known') throw refuse(`${found.kind}-token`);
+  return found.caller;
+}
+
+const refusals = {
+  'no-credentials': (reply) =>
+    unauthenticated(reply, '', 'This needs an API token.', 'Send Authorization: Bearer chub_…'),
+  'several-credentials': (reply) => {
+    challenge(reply, ' error="invalid_request"');
+    return new Problem('invalid-request', 'The request carries more than one credential.', {
+      hint: 'Send one Authorization header with one token.',
+    });
+  },
+  'malformed-credentials': (reply) =>
+    invalidToken(reply, 'The Authorization header is not of the form "Bearer <token>".'),
+  'unknown-token': (reply) => invalidToken(reply, 'The hub does not know this token.'),
+  'expired-token': (reply) => invalidToken(reply, 'The token has expired.'),
+  'revoked-token': (reply) => invalidToken(reply, 'The token was revoked.'),
+} as const satisfies Record<string, (reply: FastifyReply) => Problem>;
+
+const tokenHint = 'Have a token made by POST /v1/tokens, or use the one in DATA_DIR/admin-token.';
+
+function invalidToken(reply: FastifyReply, detail: string): Problem {
+  return unauthenticated(reply, ' error="invalid_token"', detail, tokenHint);
+}
+
+function unauthenticated(reply: FastifyReply, attributes: string, detail: string, hint: string): Problem {
+  challenge(reply, attributes);
+  return new Problem('unauthenticated', detail, { hint });
+}
+
+function insufficientScope(reply: FastifyReply, scopes: readonly Scope[]): Problem {
+  challenge(reply, ` error="insufficient_scope", scope="${scopes.join(' ')}"`);
+  const named = scopes.length === 1 ? `the scope ${scopes[0]}` : `one of the scopes ${scopes.join(', ')}`;
+  return new Problem('insufficient-scope', `The token needs ${named}.`, {
+    hint: 'Have a token with that scope made by POST /v1/tokens.',
+    extra: { scope: scopes.join(' ') },
+  });
+}
+
+/** RFC 6750 §3: no error when no credentials were sent. */
+function challenge(reply: FastifyReply, attributes: string): void {
+  void reply.header('www-authenticate', `Bearer realm="caep-hub"${attributes && `,${attributes}`}`);
+}
