@@ -3,10 +3,11 @@
 FROM node:24-bookworm-slim AS build
 WORKDIR /build
 COPY package.json package-lock.json ./
-RUN npm ci --no-audit --no-fund
+RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
 COPY src ./src
-RUN npm run build && npm prune --omit=dev --no-audit --no-fund
+COPY scripts ./scripts
+RUN npm run build && npm run prepare && npm prune --ignore-scripts --omit=dev --no-audit --no-fund
 
 FROM node:24-bookworm-slim
 ENV HOST=0.0.0.0 PORT=8080 DATA_DIR=/var/lib/caep-hub
@@ -14,7 +15,7 @@ WORKDIR /opt/caep-hub
 COPY --from=build /build/package.json ./
 COPY --from=build /build/node_modules ./node_modules
 COPY --from=build /build/dist ./dist
-COPY assets ./assets
+COPY --from=build /build/assets ./assets
 COPY migrations ./migrations
 COPY LICENSE ./
 RUN install --directory --owner=node --group=node --mode=0700 /var/lib/caep-hub
