@@ -32,9 +32,11 @@ const features = new Set([
   'sources',
 ]);
 
-/** What the library takes from core; its own package holds these and what they import, and nothing else. */
+/** The part of core that the library's package carries: it takes nothing else, and these import only each other. */
 const coreOfLibrary = new Set(
-  ['vocabulary', 'match', 'revocation', 'token-context', 'feed'].map((name) => `src/core/${name}.ts`),
+  ['vocabulary', 'match', 'revocation', 'token-context', 'feed', 'issuer'].map(
+    (name) => `src/core/${name}.ts`,
+  ),
 );
 const packagesOfLibrary = new Set(['jose', 'eventsource-parser', 'lru-cache']);
 
@@ -136,7 +138,7 @@ const sourceRules: readonly Rule[] = [
   {
     guarantee: 'the library takes from core only what its package carries',
     breaches: (file) =>
-      ringOf(file.path) !== 'enforcement'
+      ringOf(file.path) !== 'enforcement' && !coreOfLibrary.has(file.path)
         ? []
         : importsThat(file, ({ target, specifier }) =>
             target === undefined
@@ -204,7 +206,7 @@ const everywhereRules: readonly Rule[] = [
     guarantee: `no function is longer than ${functionLinesMax} lines`,
     breaches: (file) =>
       file.functions
-        .filter(({ lines }) => lines > functionLinesMax)
+        .filter(({ lines, listsTests }) => lines > functionLinesMax && !(listsTests && isTest(file.path)))
         .map(({ line, lines }) => `${file.path}:${line} has ${lines} lines`),
     planted: {
       path: 'src/core/long.ts',
@@ -236,11 +238,13 @@ describe('STYLE §9: the shapes of code hold', () => {
     });
   }
 
-  it('a describe block is not measured as a function, a test in it is', () => {
+  it('a function that lists tests may be longer, a test in it may not', () => {
     const long = '\n'.repeat(functionLinesMax);
-    const text = `describe.each([1])('suite', () => {${long}\nit('test', () => {${long}});\n});`;
-    const { functions } = parseSourceFile('test/planted.test.ts', text);
-    expect(functions).toEqual([{ line: functionLinesMax + 2, lines: functionLinesMax + 1 }]);
+    const text = `suite(() => {${long}for (;;) it.each([1])('test', () => {${long}});\n});`;
+    const rule = everywhereRules.find(({ guarantee }) => guarantee.includes('function'));
+    expect(rule?.breaches(parseSourceFile('test/planted.test.ts', text))).toEqual([
+      `test/planted.test.ts:${functionLinesMax + 1} has ${functionLinesMax + 1} lines`,
+    ]);
   });
 });
 
@@ -252,6 +256,10 @@ it('the rules were held against all there is', () => {
   expect(source.flatMap(({ functions }) => functions).length).toBeGreaterThan(source.length);
   expect(everywhere.length).toBeGreaterThan(source.length);
 });
+
+function isTest(path: string): boolean {
+  return path.startsWith('test/');
+}
 
 function importsThat(file: SourceFile, breaks: (found: Import) => boolean): string[] {
   return file.imports

@@ -23,7 +23,12 @@ export type Import = {
   readonly reExport: boolean;
 };
 
-export type FunctionSpan = { readonly line: number; readonly lines: number };
+export type FunctionSpan = {
+  readonly line: number;
+  readonly lines: number;
+  /** It calls `it` or `describe`: a list of tests, whose length says nothing. */
+  readonly listsTests: boolean;
+};
 export type Use = { readonly line: number; readonly name: string };
 
 const repository = path.resolve(import.meta.dirname, '../..');
@@ -86,21 +91,26 @@ function walk(program: Parameters<Visitor['visit']>[0], lineAt: (offset: number)
   const functions: FunctionSpan[] = [];
   const uses: Use[] = [];
   const dynamicImports: DynamicImport[] = [];
-  const suites = new Set<number>();
+  const enclosing: { listsTests: boolean }[] = [];
   const notNames = new Set<number>();
-  const measure = (node: Node): void => {
-    if (suites.has(node.start)) return;
-    functions.push({ line: lineAt(node.start), lines: lineAt(node.end) - lineAt(node.start) + 1 });
+  const enter = (): void => void enclosing.push({ listsTests: false });
+  const leave = ({ start, end }: Node): void => {
+    const line = lineAt(start);
+    functions.push({ line, lines: lineAt(end) - line + 1, listsTests: enclosing.pop()?.listsTests ?? false });
   };
   const use = (node: Node, name: string): void => {
     uses.push({ line: lineAt(node.start), name });
   };
   new Visitor({
-    FunctionDeclaration: measure,
-    FunctionExpression: measure,
-    ArrowFunctionExpression: measure,
+    FunctionDeclaration: enter,
+    FunctionExpression: enter,
+    ArrowFunctionExpression: enter,
+    'FunctionDeclaration:exit': leave,
+    'FunctionExpression:exit': leave,
+    'ArrowFunctionExpression:exit': leave,
     CallExpression(node) {
-      if (isSuite(node)) for (const argument of node.arguments) suites.add(argument.start);
+      const innermost = enclosing.at(-1);
+      if (innermost && declaresTests(node)) innermost.listsTests = true;
     },
     NewExpression(node) {
       if (node.callee.type === 'Identifier' && node.arguments.length === 0)
@@ -137,11 +147,15 @@ function walk(program: Parameters<Visitor['visit']>[0], lineAt: (offset: number)
   return { functions, uses, dynamicImports };
 }
 
-/** A `describe` block is a list of tests, not a function whose length says anything. */
-function isSuite({ callee }: CallExpression): boolean {
-  if (callee.type === 'Identifier') return callee.name === 'describe';
-  if (callee.type === 'MemberExpression') return memberName(callee)?.startsWith('describe.') ?? false;
-  return callee.type === 'CallExpression' && isSuite(callee);
+/** `it(…)`, `describe.skipIf(…)(…)` and their like. */
+function declaresTests({ callee }: CallExpression): boolean {
+  if (callee.type === 'CallExpression') return declaresTests(callee);
+  const name = callee.type === 'MemberExpression' ? memberName(callee) : identifierName(callee);
+  return name !== undefined && /^(describe|it|test)(\.|$)/.test(name);
+}
+
+function identifierName(node: Node): string | undefined {
+  return node.type === 'Identifier' ? node.name : undefined;
 }
 
 function memberName(node: MemberExpression): string | undefined {
