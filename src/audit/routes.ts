@@ -1,0 +1,61 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { verifyChain, type ChainReport } from './chain.ts';
+import type { AuditChainStore, AuditStore } from './ports.ts';
+import { AuditList, AuditQuery, AuditVerification, toAuditItem, toVerification } from './schemas.ts';
+
+export type AuditRoutesOptions = {
+  readonly store: Pick<AuditStore, 'list'>;
+  readonly chain: Pick<AuditChainStore, 'head' | 'read' | 'unchained'>;
+};
+
+const pageDefault = 100;
+
+/** `/v1/audit`: who did what, and the proof that nobody changed it since. */
+export const auditRoutes: FastifyPluginAsyncTypebox<AuditRoutesOptions> = async (app, { store, chain }) => {
+  app.get(
+    '/v1/audit',
+    {
+      config: { scopes: ['audit.read'] },
+      schema: {
+        tags: ['audit'],
+        summary: 'List what was done and refused',
+        description: 'Newest first. Every filter that is given must hold.',
+        querystring: AuditQuery,
+        response: { 200: AuditList },
+      },
+    },
+    async ({ query }) => {
+      const { cursor, limit = pageDefault, signal_id, ...filter } = query;
+      const rows = await store.list(
+        { ...filter, ...(signal_id === undefined ? {} : { signalId: signal_id }) },
+        { limit: limit + 1, ...(cursor === undefined ? {} : { before: Number(cursor) }) },
+      );
+      const items = rows.slice(0, limit).map(toAuditItem);
+      const last = rows.length > limit ? items.at(-1) : undefined;
+      return { items, next_cursor: last === undefined ? null : String(last.id) };
+    },
+  );
+
+  let underWay: Promise<ChainReport> | undefined;
+  app.get(
+    '/v1/audit/verify',
+    {
+      config: { scopes: ['audit.read'] },
+      schema: {
+        tags: ['audit'],
+        summary: 'Recompute the chain',
+        description:
+          'Recomputes every hash and names the first row that does not fit. Note `head` elsewhere from time to time: ' +
+          'who can rewrite the whole database can rewrite the chain, but not what you noted.',
+        response: { 200: AuditVerification },
+      },
+    },
+    async () => {
+      underWay ??= verifyChain(chain).finally(() => {
+        underWay = undefined;
+      });
+      const [report, { count }] = await Promise.all([underWay, chain.unchained()]);
+      return toVerification(report, count);
+    },
+  );
+};
