@@ -1,5 +1,5 @@
 import type { Match, Revocation, Sanction } from './revocation.ts';
-import type { AgentName, Identifier, Millis, RevocationId, Seconds, SubjectKey } from './vocabulary.ts';
+import type { AgentName, Identifier, Millis, RevocationId, Seconds, StandingKillId, SubjectKey } from './vocabulary.ts';
 
 /** What became of a signal. `held` waits for a person, `recorded` puts nothing, `unresolved` waits for a subject to become known. */
 export const outcomes = ['applied', 'held', 'recorded', 'unresolved', 'undecided', 'discarded'] as const;
@@ -18,6 +18,8 @@ export type Decision = {
   readonly lifts: readonly RevocationId[];
   /** Kills that go on binding what becomes known later. */
   readonly standing: readonly PlannedStanding[];
+  /** Standing kills that bind nothing any more. */
+  readonly standingEnds: readonly StandingKillId[];
   readonly links: readonly LinkChange[];
   /** The newest event of its family from this source about this subject. */
   readonly remember?: { readonly family: string; readonly eventTime: Seconds };
@@ -39,7 +41,10 @@ export type PlannedPut = Sanction & {
   readonly standing?: number;
 };
 
-/** `agent`: what is learnt under it gets the template; `identifier`: so does what it turns out to be. */
+/**
+ * `agent`: what is learnt under it gets the template, and with `lineage` so does what is learnt under any descendant.
+ * `identifier`: so does what it turns out to be.
+ */
 export type PlannedStanding = {
   readonly template: StandingTemplate;
 } & ({ readonly agent: AgentName } | { readonly identifier: Identifier });
@@ -52,6 +57,8 @@ export type StandingTemplate = Sanction & {
   readonly lineage: boolean;
   readonly cause: string;
   readonly subjectKey: SubjectKey;
+  /** Holds besides whatever is learnt: the subject was a conjunction. */
+  readonly within?: Match;
 };
 
 /** RISC §2.5, §2.6: an identifier has a new value, or now belongs to somebody else and no longer resolves. */
@@ -60,7 +67,7 @@ export type LinkChange =
   | { readonly kind: 'forgotten'; readonly identifier: Identifier };
 
 export type Hold = {
-  readonly code: 'brake' | 'protected-agent' | 'issuer-wide' | 'beyond-source';
+  readonly code: 'brake' | 'protected-agent' | 'issuer-wide' | 'beyond-source' | 'restore-tokens';
   readonly text: string;
   readonly approvalsRequired: 1 | 2;
 };
@@ -78,6 +85,10 @@ export type Memory = {
   readonly familyEntries: readonly Revocation[];
   /** Live entries named by an order to lift (`revocation_id`, or all of `signal_id`). */
   readonly named: readonly Revocation[];
+  /** Standing kills that this source's events of the same family made for this subject. */
+  readonly familyStanding: readonly StandingKillId[];
+  /** Standing kills of the signal, or of the entry, named by an order to lift that have no live entry beside the named ones. */
+  readonly namedStanding: readonly StandingKillId[];
   readonly killsInLastMinute: number;
   /** Another source, or a person, reported a kill of the same subject within `corroborationSeconds`. */
   readonly corroborated: boolean;

@@ -13,13 +13,13 @@ export type SubjectQuery = {
 export type SubjectPart = {
   /** `subject` for a simple one, else the member name of the complex subject (`user`, `device`, `session` …). */
   readonly role: string;
-  /** What tokens carry for it, when the part says so itself. */
-  readonly match?: Match;
+  /** What tokens carry for it, when the part says so itself; several are aliases of one entity. */
+  readonly matches: readonly Match[];
   /** Names to look up in the registries; several are aliases of one entity. */
   readonly identifiers: readonly Identifier[];
 };
 
-/** What the registries know about it. */
+/** What the registries know about it; `keysOfSubject` joins the parts of a complex subject. */
 export type Resolution = {
   /** The keys that the subject itself is: each one a whole conjunction. */
   readonly keys: readonly Match[];
@@ -29,7 +29,12 @@ export type Resolution = {
   readonly owned: readonly ResolvedAgent[];
   /** Identifiers that nobody could turn into a key or agent yet. */
   readonly unresolved: readonly Identifier[];
+  /** Those of them that will make a key as soon as they are known. */
+  readonly awaited: readonly Awaited[];
 };
+
+/** `within`: what is known of the other parts of a conjunction, and holds besides. */
+export type Awaited = { readonly identifier: Identifier; readonly within?: Match };
 
 export type ResolvedAgent = KnownAgent & { readonly descendants: readonly (KnownAgent & { readonly depth: number })[] };
 export type KnownAgent = {

@@ -1,0 +1,27 @@
+import { matchMembers, type Match } from './revocation.ts';
+
+/** Canonical JSON of a match: members in one order, so that equal matches have equal keys. */
+export function matchKey(match: Match): string {
+  const ordered: Record<string, string> = {};
+  for (const member of matchMembers) {
+    const value = match[member];
+    if (value !== undefined) ordered[member] = value;
+  }
+  return JSON.stringify(ordered);
+}
+
+/** The members given, in one order. */
+export const membersOf = (match: Match): readonly (typeof matchMembers)[number][] =>
+  matchMembers.filter((member) => match[member] !== undefined);
+
+/** The conjunction of both; nothing when they name different values of one member. */
+export function mergeMatches(first: Match, second: Match): Match | undefined {
+  const merged: { -readonly [Member in keyof Match]: Match[Member] } = { ...first };
+  for (const member of matchMembers) {
+    const theirs = second[member];
+    if (theirs === undefined) continue;
+    if (merged[member] !== undefined && merged[member] !== theirs) return undefined;
+    merged[member] = theirs;
+  }
+  return merged;
+}

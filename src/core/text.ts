@@ -1,0 +1,79 @@
+import { type FieldError, Problem } from './problem.ts';
+import type { Json } from './vocabulary.ts';
+
+/** Nesting of JSON that is taken from a caller: objects and arrays alike. */
+export const jsonDepthMax = 8;
+/** Members and elements of such JSON, all levels together. */
+export const jsonNodesMax = 1_000;
+/** UTF-16 code units of one string or member name in it. */
+export const jsonTextMax = 8_192;
+/** So many wrong places are named; the rest adds nothing. */
+export const fieldErrorsMax = 20;
+
+/** Members that change what an object is instead of what it holds. */
+const forbiddenMembers = new Set(['__proto__', 'constructor', 'prototype']);
+
+/** In a Unicode pattern a pair is one character, so that only halves match. */
+const halfSurrogate = /\p{Surrogate}/u;
+
+/** Postgres stores neither U+0000 nor half a surrogate pair, and half a pair is no text anywhere else. */
+export const isStorable = (text: string): boolean => !text.includes('\u0000') && !halfSurrogate.test(text);
+
+/** One reference token of a JSON pointer. @see RFC 6901 §3 */
+export const pointerTo = (path: string, member: string | number): string =>
+  `${path}/${String(member).replaceAll('~', '~0').replaceAll('/', '~1')}`;
+
+export type JsonFaults = {
+  /** Text that no store takes. */
+  readonly unstorable: readonly FieldError[];
+  /** Too deep, too much, too long, or a member that nobody may have. */
+  readonly excessive: readonly FieldError[];
+};
+
+/** Walks hostile JSON once and says what about it must not go further; `path` is where it stands in the request. */
+export function findJsonFaults(value: Json, path: string): JsonFaults {
+  const unstorable: FieldError[] = [];
+  const excessive: FieldError[] = [];
+  let nodes = 0;
+
+  const note = (list: FieldError[], at: string, message: string): void => {
+    if (list.length < fieldErrorsMax) list.push({ path: at, message });
+  };
+  const walkText = (text: string, at: string): void => {
+    if (text.length > jsonTextMax) note(excessive, at, `is longer than ${jsonTextMax} characters`);
+    else if (!isStorable(text)) note(unstorable, at, 'holds U+0000 or half of a surrogate pair');
+  };
+  const walkMember = (name: string, child: Json, at: string, depth: number): void => {
+    if (forbiddenMembers.has(name)) note(excessive, at, 'is a member name that is never accepted');
+    else if (name.length > jsonTextMax || !isStorable(name)) walkText(name, path);
+    else walk(child, at, depth);
+  };
+  const walk = (node: Json, at: string, depth: number): void => {
+    nodes += 1;
+    if (nodes > jsonNodesMax) return;
+    if (typeof node === 'string') return walkText(node, at);
+    if (node === null || typeof node !== 'object') return;
+    if (depth >= jsonDepthMax) return note(excessive, at, `nests deeper than ${jsonDepthMax} levels`);
+    for (const [name, child] of Object.entries(node)) walkMember(name, child, pointerTo(at, name), depth + 1);
+  };
+
+  walk(value, path, 0);
+  if (nodes > jsonNodesMax) note(excessive, path, `has more than ${jsonNodesMax} members and elements`);
+  return { unstorable, excessive };
+}
+
+/** @throws Problem `unstorable-text` or `invalid-request`, naming each place. */
+export function refuseFaultyJson(value: Json, path = ''): void {
+  const { unstorable, excessive } = findJsonFaults(value, path);
+  if (unstorable.length > 0) {
+    throw new Problem('unstorable-text', 'Text holds characters that cannot be stored.', {
+      hint: 'Send well-formed Unicode without U+0000.',
+      errors: unstorable,
+    });
+  }
+  if (excessive.length > 0) {
+    throw new Problem('invalid-request', 'The JSON is too large, too deep, or names a forbidden member.', {
+      errors: excessive,
+    });
+  }
+}
