@@ -41,7 +41,7 @@ forEachDatabase('scheduler', (fixture) => {
 
   test('the same task for the same id and time is one', async () => {
     const ids: string[] = [];
-    const last = deferred<void>();
+    const last = deferred();
     const { at } = await scheduler({
       lift: { run: async (id) => void ids.push(id) },
       last: { run: async () => last.resolve() },
@@ -55,7 +55,7 @@ forEachDatabase('scheduler', (fixture) => {
 
   test('a task repeats by itself, and stops when a later release no longer has it', async () => {
     let runs = 0;
-    const thrice = deferred<void>();
+    const thrice = deferred();
     const first = await scheduler({
       sweep: {
         everyMs: 100,
@@ -68,7 +68,7 @@ forEachDatabase('scheduler', (fixture) => {
     });
     await thrice.promise;
     await first.close();
-    const other = deferred<void>();
+    const other = deferred();
     let otherRuns = 0;
     const second = await scheduler({
       sweep: { run: async () => other.reject(new Error('still repeats')) },
@@ -91,7 +91,7 @@ forEachDatabase('scheduler', (fixture) => {
   });
 
   test('a task that fails is reported and tried again', async () => {
-    const again = deferred<void>();
+    const again = deferred();
     let runs = 0;
     const { at, errors } = await scheduler({
       lift: {
@@ -108,7 +108,7 @@ forEachDatabase('scheduler', (fixture) => {
   });
 
   test('closing tells the tasks that run and waits for them', async () => {
-    const started = deferred<void>();
+    const started = deferred();
     let ended = false;
     const { at, close } = await scheduler({
       long: {
@@ -129,7 +129,7 @@ forEachDatabase('scheduler', (fixture) => {
   });
 
   test('what is done leaves no job behind', async () => {
-    const ran = deferred<void>();
+    const ran = deferred();
     const { at, close } = await scheduler({ lift: { run: async () => ran.resolve() } });
     await at('lift', 'rev_6', Date.now());
     await ran.promise;

@@ -10,7 +10,7 @@ export type DatabaseFixture = {
   readonly database: Database;
   /** What opened it. On a server, whoever opens it with the same options is another node. */
   readonly options: DatabaseOptions;
-  /** What `onError` and `onFailure` were told. */
+  /** What `onError` was told. */
   readonly errors: readonly Error[];
   /** Closes the database and opens it again, as a restart of the process does. */
   reopen(): Promise<void>;
@@ -22,13 +22,19 @@ export type DatabaseFixture = {
  */
 export function forEachDatabase(name: string, suite: (fixture: DatabaseFixture) => void): void {
   describe(`${name} · embedded`, () => suite(fixtureOf('embedded', embeddedOptions)));
-  if (inject('postgresPrograms') === undefined) {
-    const why = 'neither the PATH nor /usr/lib/postgresql/*/bin has initdb and postgres';
-    console.warn(`NOT RUN: "${name} · PostgreSQL": ${why}`);
-  }
-  describe.skipIf(inject('postgresPrograms') === undefined)(`${name} · PostgreSQL`, () =>
-    suite(fixtureOf('server', serverOptions)),
-  );
+  onlyOnServer(name, suite);
+}
+
+/** For what only a server can do or suffer. */
+export function onlyOnServer(name: string, suite: (fixture: DatabaseFixture) => void): void {
+  const isMissing = inject('postgresPrograms') === undefined;
+  if (isMissing) warnNotRun(name);
+  describe.skipIf(isMissing)(`${name} · PostgreSQL`, () => suite(fixtureOf('server', serverOptions)));
+}
+
+function warnNotRun(name: string): void {
+  const why = 'neither the PATH nor /usr/lib/postgresql/*/bin has initdb and postgres';
+  process.stderr.write(`NOT RUN: "${name} · PostgreSQL": ${why}\n`);
 }
 
 async function embeddedOptions(dataDir: string) {
@@ -51,7 +57,7 @@ function fixtureOf(
   let options: DatabaseOptions | undefined;
   let database: Database | undefined;
   beforeAll(async () => {
-    options = { ...(await prepare(dataDir)), onError: note, onFailure: note };
+    options = { ...(await prepare(dataDir)), onError: note };
     database = await openDatabase(options);
   });
   afterAll(async () => {

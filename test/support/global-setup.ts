@@ -79,10 +79,12 @@ async function migrateAll(options: DatabaseOptions): Promise<void> {
 }
 
 function throwingOptions(dataDir: string): DatabaseOptions {
-  const fail = (error: Error) => {
-    throw error;
+  return {
+    dataDir,
+    onError: (error) => {
+      throw error;
+    },
   };
-  return { dataDir, onError: fail, onFailure: fail };
 }
 
 async function run(url: string, sql: string): Promise<void> {

@@ -12,8 +12,8 @@ const SUPERUSER = 'hub';
 
 export type PostgresServer = {
   /** The URL of one of its databases; a Unix socket that only this run knows. */
-  url(database: string): string;
-  stop(): Promise<void>;
+  readonly url: (database: string) => string;
+  readonly stop: () => Promise<void>;
 };
 
 /** The directory with `initdb` and `postgres`: in the PATH, else the newest that Debian installed. */

@@ -27,7 +27,7 @@ export type Task = {
   /** Runs by itself, again and again, on one node at a time. */
   readonly everyMs?: number;
   /** `id` is what `at` was given, or '' when it runs by itself. `stop` fires when the node shuts down. */
-  run(id: string, stop: AbortSignal): Promise<void>;
+  readonly run: (id: string, stop: AbortSignal) => Promise<void>;
 };
 
 /**
@@ -36,9 +36,9 @@ export type Task = {
  */
 export type Scheduler<Name extends string = string> = {
   /** Runs a task for `id` at that time, or at once when it is past. The same again is the same. */
-  at(task: Name, id: string, dueAtMs: Millis): Promise<void>;
+  readonly at: (task: Name, id: string, dueAtMs: Millis) => Promise<void>;
   /** Lets the tasks that run come to their end. The database outlives it. */
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 };
 
 export type SchedulerOptions<Name extends string> = {

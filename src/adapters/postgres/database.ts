@@ -42,12 +42,11 @@ export type Database = {
    * @throws Problem `storage-unavailable` when the database is gone, frozen, full or locked. If the answer to COMMIT
    * was what got lost, the transaction may have been committed nevertheless: repeat only what is idempotent.
    */
-  transact<T>(work: (tx: Statements) => Promise<T>): Promise<T>;
-  /** @see createListener */
+  readonly transact: <T>(work: (tx: Statements) => Promise<T>) => Promise<T>;
   readonly listen: Listen;
   /** More connections, for work that may take longer than the hub's own: migrations, the scheduler, VACUUM. The caller ends them. */
-  openPool(settings: PoolSettings): Pool;
-  close(): Promise<void>;
+  readonly openPool: (settings: PoolSettings) => Pool;
+  readonly close: () => Promise<void>;
 };
 
 export type PoolSettings = {
@@ -65,10 +64,8 @@ export type DatabaseOptions = {
   readonly dataDir: string;
   /** @see EmbeddedOptions */
   readonly emptyCluster?: string | undefined;
-  /** A connection broke or the listener lost its own; the pool replaces them. For the log. */
+  /** A connection broke or the embedded database died; both come back by themselves. For the log. */
   readonly onError: (error: Error) => void;
-  /** The embedded database failed for good: end the process, the files recover when it starts again. */
-  readonly onFailure: (error: Error) => void;
 };
 
 /**
@@ -78,13 +75,13 @@ export type DatabaseOptions = {
  */
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   if (options.databaseUrl !== undefined) {
-    const connection = { connectionString: options.databaseUrl, application_name: 'caep-hub' };
+    const connection = { connectionString: options.databaseUrl };
     return connectDatabase('server', connection, options.onError, async () => undefined);
   }
   const embedded = await startEmbedded({
     directory: join(options.dataDir, 'db'),
     emptyCluster: options.emptyCluster,
-    onFailure: options.onFailure,
+    onError: options.onError,
   });
   const connection = {
     host: embedded.socketDirectory,
@@ -104,6 +101,7 @@ async function connectDatabase(
   const sockets = new Set<Socket>();
   const config: ClientConfig = {
     ...connection,
+    application_name: 'caep-hub',
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEP_ALIVE_AFTER_MS,
@@ -111,7 +109,9 @@ async function connectDatabase(
   };
   const openPool = (settings: PoolConfig) => {
     const pool = new Pool({ ...config, ...settings });
-    pool.on('error', onError);
+    // The pool watches idle connections only; one that breaks while it is checked out would end the process.
+    pool.on('connect', (client) => client.on('error', onError));
+    pool.on('error', () => undefined);
     return pool;
   };
   const pool = openPool({
@@ -122,7 +122,12 @@ async function connectDatabase(
     query_timeout: ANSWER_TIMEOUT_MS,
   });
   const listener = createListener({
-    connect: () => new Client({ ...config, query_timeout: ANSWER_TIMEOUT_MS }),
+    connect: () =>
+      new Client({
+        ...config,
+        application_name: 'caep-hub listener',
+        query_timeout: ANSWER_TIMEOUT_MS,
+      }),
     onError,
   });
   const database: Database = {

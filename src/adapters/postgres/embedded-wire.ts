@@ -7,7 +7,7 @@ export type WireEngine = (messages: Uint8Array) => Promise<Buffer>;
 /** How many clients may be connected: the hub's pool, the scheduler's and the listener, with room to spare. */
 const CONNECTIONS_MAX = 64;
 /** A client that is silent inside a transaction for so long loses it: everybody else waits for it. */
-const IDLE_IN_TRANSACTION_MS = 5_000;
+const IDLE_IN_TRANSACTION_MS = 2_000;
 /** Message types that end a unit: Query, Sync, FunctionCall; after a Flush the client awaits an answer, too. */
 const UNIT_ENDS = new Set(['Q', 'S', 'F', 'H']);
 
@@ -33,13 +33,13 @@ type Unit = {
  * ends it, and one that goes away is rolled back. Notifications go to every client, as they share their LISTENs.
  * Unlike with a backend each, names of prepared statements and SET are shared by all clients: use neither.
  *
+ * Postgres that panicked answers nothing ever after: that is an unhandled rejection and ends the thread.
+ *
  * @param startupAnswer what Postgres says to a new client, up to ReadyForQuery.
- * @param onBroken the engine threw: it is not to be trusted any more.
  */
 export function createWireServer(
   engine: WireEngine,
   startupAnswer: Buffer,
-  onBroken: (error: unknown) => void,
 ): { readonly server: Server; disconnectAll(): void } {
   const connections = new Set<Connection>();
   let queue: Unit[] = [];
@@ -68,7 +68,8 @@ export function createWireServer(
       const news = Buffer.concat(notifications);
       for (const other of connections) if (other !== connection) write(other, news);
     }
-    owner = status === 'I' && lastType !== 'H' ? undefined : connection;
+    if (status === undefined && lastType !== 'H') throw new Error('Postgres panicked');
+    owner = status === 'I' ? undefined : connection;
     if (owner === undefined) return;
     if (!connections.has(connection)) return rollBack(connection);
     connection.idleTimer = setTimeout(() => connection.socket.destroy(), IDLE_IN_TRANSACTION_MS);
@@ -80,7 +81,7 @@ export function createWireServer(
 
   function enqueue(connection: Connection, messages: Buffer, lastType: string): void {
     queue.push({ connection, messages, lastType });
-    run().catch(onBroken);
+    void run();
   }
 
   function rollBack(connection: Connection): void {

@@ -1,29 +1,20 @@
 /**
  * The thread that the embedded database lives in: PGlite blocks whatever thread it runs on.
- * Says `ready` when it can be connected to, `broken` when it cannot go on, and ends when told to `close`.
+ * Says `ready` when it can be connected to, ends when told anything, and dies with an error when Postgres panics.
  */
 import { once } from 'node:events';
+import { rmSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { PGlite } from '@electric-sql/pglite';
 import { queryMessage, readAnswer, startupMessage } from './embedded-messages.ts';
 import { createWireServer } from './embedded-wire.ts';
 
 export type EmbeddedWorkerData = { readonly directory: string; readonly socketPath: string };
-export type EmbeddedWorkerMessage =
-  | { readonly kind: 'ready' }
-  | { readonly kind: 'closed' }
-  | { readonly kind: 'broken'; readonly reason: string };
 
 /** One session, hence one search path: BullMQ's tables by their bare names, ours always with their schema. */
 const SEARCH_PATH = 'bullmq, public';
 
 const { directory, socketPath } = workerData as EmbeddedWorkerData;
-
-function say(message: EmbeddedWorkerMessage): void {
-  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- threads have no origin
-  parentPort?.postMessage(message);
-}
-
 const postgres = await PGlite.create(directory);
 
 async function engine(messages: Uint8Array): Promise<Buffer> {
@@ -31,26 +22,22 @@ async function engine(messages: Uint8Array): Promise<Buffer> {
   await postgres.execProtocolRawStream(messages, {
     onRawData: (chunk) => void chunks.push(Buffer.from(chunk)),
   });
-  const answer = Buffer.concat(chunks);
-  if (answer.length === 0) throw new Error('the embedded Postgres gave no answer');
-  return answer;
+  return Buffer.concat(chunks);
 }
 
 const startupAnswer = await engine(startupMessage('postgres', 'postgres'));
 const { status } = readAnswer(await engine(queryMessage(`SET search_path TO ${SEARCH_PATH}`)));
 if (status !== 'I') throw new Error(`the embedded Postgres starts in state ${status}`);
 
-const wire = createWireServer(engine, startupAnswer, (error) => {
-  say({ kind: 'broken', reason: String(error) });
-  process.exit(1);
-});
+const wire = createWireServer(engine, startupAnswer);
+rmSync(socketPath, { force: true });
 wire.server.listen(socketPath);
 await once(wire.server, 'listening');
-say({ kind: 'ready' });
+// oxlint-disable-next-line unicorn/require-post-message-target-origin -- threads have no origin
+parentPort?.postMessage('ready');
 
 await new Promise<void>((resolve) => parentPort?.once('message', () => resolve()));
 wire.server.close();
 wire.disconnectAll();
 await postgres.close();
-say({ kind: 'closed' });
 process.exit(0);

@@ -1,18 +1,25 @@
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { Problem } from '../../core/problem.ts';
 import { createSocketDirectory } from '../system/socket-directory.ts';
-import type { EmbeddedWorkerData, EmbeddedWorkerMessage } from './embedded-worker.ts';
+import type { EmbeddedWorkerData } from './embedded-worker.ts';
 
 /** The Postgres that the embedded database is; its files are of no use to another major. */
 export const EMBEDDED_POSTGRES_MAJOR = '18';
 /** `pg` names the socket in its directory by this number. */
 export const EMBEDDED_PORT = 5432;
 
+/** How long a dead database is left alone before it is started again: at first, and after many failures. */
+const RESTART_FIRST_MS = 250;
+const RESTART_MAX_MS = 5_000;
+/** What Postgres gets for its shutdown checkpoint; without one it recovers at the next start. */
+const STOP_GRACE_MS = 5_000;
 /** Compiled in `dist/`; next to the sources a loader for them. */
 const WORKER_MODULE = new URL(
   import.meta.url.endsWith('.js') ? './embedded-worker.js' : './embedded-worker.dev.mjs',
@@ -23,7 +30,7 @@ export type Embedded = {
   /** The directory of the Unix socket, as `pg` takes it for a host. */
   readonly socketDirectory: string;
   /** Ends all connections, shuts Postgres down cleanly and removes the socket. */
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 };
 
 export type EmbeddedOptions = {
@@ -31,8 +38,8 @@ export type EmbeddedOptions = {
   readonly directory: string;
   /** A packed empty cluster to begin with, made by `createCluster`; without one the first start takes seconds longer. */
   readonly emptyCluster?: string | undefined;
-  /** The database failed and will not come back in this process. */
-  readonly onFailure: (error: Error) => void;
+  /** Postgres panicked, as when the disk is full. It is started again, and recovers, until it succeeds. */
+  readonly onError: (error: Error) => void;
 };
 
 /**
@@ -41,16 +48,19 @@ export type EmbeddedOptions = {
  * @throws Problem `data-dir-unusable` when another major wrote the files.
  */
 export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded> {
-  const { directory, emptyCluster, onFailure } = options;
+  const { directory, emptyCluster, onError } = options;
   if (existsSync(directory)) await refuseOtherMajor(directory);
   else await beginWith(directory, emptyCluster);
   const socketDirectory = await createSocketDirectory();
   try {
-    const thread = await startThread({ directory, socketPath: socketPath(socketDirectory) }, onFailure);
+    const data = { directory, socketPath: socketPath(socketDirectory) };
+    const closing = new AbortController();
+    const supervised = supervise(await startThread(data), data, closing.signal, onError);
     return {
       socketDirectory,
       async close() {
-        await thread.close();
+        closing.abort();
+        await supervised;
         await rm(socketDirectory, { recursive: true, force: true });
       },
     };
@@ -65,9 +75,8 @@ export async function createCluster(directory: string): Promise<void> {
   const socketDirectory = await createSocketDirectory();
   try {
     await mkdir(directory, { recursive: true, mode: 0o700 });
-    const data = { directory, socketPath: socketPath(socketDirectory) };
-    const thread = await startThread(data, () => undefined);
-    await thread.close();
+    const thread = await startThread({ directory, socketPath: socketPath(socketDirectory) });
+    await stopThread(thread);
   } finally {
     await rm(socketDirectory, { recursive: true, force: true });
   }
@@ -110,37 +119,57 @@ async function unpack(archive: string, directory: string): Promise<boolean> {
   }
 }
 
-type Thread = { close(): Promise<void> };
+type Thread = {
+  readonly worker: Worker;
+  /** Resolves when the thread is gone, with the error that ended it, if any. */
+  readonly ended: Promise<Error | undefined>;
+};
 
-async function startThread(
-  workerData: EmbeddedWorkerData,
-  onFailure: (error: Error) => void,
-): Promise<Thread> {
+/** Until `closing`: starts the thread again whenever it dies, as a postmaster does with its backends. */
+async function supervise(
+  first: Thread,
+  data: EmbeddedWorkerData,
+  closing: AbortSignal,
+  onError: (error: Error) => void,
+): Promise<void> {
+  const closed = once(closing, 'abort');
+  let thread: Thread | undefined = first;
+  for (let wait = RESTART_FIRST_MS; !closing.aborted; ) {
+    if (thread !== undefined) {
+      const cause = await Promise.race([thread.ended, closed]);
+      if (closing.aborted) return stopThread(thread);
+      onError(new Error('The embedded database died and is started again', { cause }));
+    }
+    await delay(wait, undefined, { signal: closing }).catch(() => undefined);
+    try {
+      if (!closing.aborted) thread = await startThread(data);
+      wait = RESTART_FIRST_MS;
+    } catch (cause) {
+      thread = undefined;
+      wait = Math.min(wait * 2, RESTART_MAX_MS);
+      onError(new Error('The embedded database does not start', { cause }));
+    }
+  }
+  if (thread !== undefined) await stopThread(thread);
+}
+
+async function startThread(workerData: EmbeddedWorkerData): Promise<Thread> {
   const worker = new Worker(WORKER_MODULE, { workerData, execArgv: [] });
-  let closing = false;
-  const ended = new Promise<void>((resolve) => {
-    worker.once('exit', () => resolve());
+  const ended = new Promise<Error | undefined>((resolve) => {
+    worker.on('error', resolve);
+    worker.on('exit', () => resolve(undefined));
   });
-  await new Promise<void>((resolve, reject) => {
-    let ready = false;
-    const fail = (error: Error) => {
-      if (!ready) reject(error);
-      else if (!closing) onFailure(error);
-    };
-    worker.on('message', (message: EmbeddedWorkerMessage) => {
-      if (message.kind === 'broken') return fail(new Error(message.reason));
-      ready = true;
-      resolve();
-    });
-    worker.on('error', fail);
-    worker.on('exit', (code) => fail(new Error(`the embedded database ended with code ${code}`)));
+  const ready = new Promise<'ready'>((resolve) => {
+    worker.once('message', () => resolve('ready'));
   });
-  return {
-    async close() {
-      closing = true;
-      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- threads have no origin
-      worker.postMessage('close');
-      await ended;
-    },
-  };
+  const first = await Promise.race([ready, ended]);
+  if (first === 'ready') return { worker, ended };
+  throw first ?? new Error('the thread of the embedded database ended before it was ready');
+}
+
+async function stopThread({ worker, ended }: Thread): Promise<void> {
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- threads have no origin
+  worker.postMessage('close');
+  const inTime = await Promise.race([ended.then(() => true), delay(STOP_GRACE_MS, false, { ref: false })]);
+  if (!inTime) await worker.terminate();
 }

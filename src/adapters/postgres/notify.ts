@@ -5,7 +5,7 @@ import { type Client, escapeIdentifier } from 'pg';
 const RECONNECT_FIRST_MS = 100;
 const RECONNECT_MAX_MS = 5_000;
 /** How often a silent connection is asked whether it is still there. */
-const PROBE_EVERY_MS = 5_000;
+const PROBE_EVERY_MS = 2_000;
 
 export type Subscriber = {
   onNotification(payload: string): void;

@@ -11,7 +11,7 @@ const HOLDER_ANSWER_MS = 500;
 /** Every further attempt means that another process claimed or died in between. */
 const ATTEMPTS_MAX = 50;
 
-export type DataDirLock = { release(): Promise<void> };
+export type DataDirLock = { readonly release: () => Promise<void> };
 
 /**
  * Makes the data directory and holds it for this process, until it is released or the process dies, however it dies.
