@@ -1,0 +1,197 @@
+import { and, asc, eq, gt, inArray, isNotNull, isNull } from 'drizzle-orm';
+import type { ApiToken, BootstrapOutcome, Change, NewToken, TokenStore } from '../../authorization/ports.ts';
+import { Problem } from '../../core/problem.ts';
+import { sourceDefaults } from '../../core/source.ts';
+import { pointName, sourceId, tokenId, type JsonObject, type TokenId } from '../../core/vocabulary.ts';
+import { scopes } from '../../http/caller.ts';
+import type { Announcer, AuditEntry } from '../../pipeline/ports.ts';
+import { insertAudit } from './audit-store.ts';
+import type { Database, Statements } from './database.ts';
+import { apiTokens, points, sources } from './schema.ts';
+import { toSource } from './source-store.ts';
+
+/** Rows that one statement touches. */
+const ROWS_MAX = 1_000;
+
+export function createTokenStore(options: {
+  readonly database: Database;
+  readonly announcer: Pick<Announcer, 'announce'>;
+}): TokenStore {
+  const { database, announcer } = options;
+  const { db } = database;
+  return {
+    async create(token, change) {
+      await database.transact(async (tx) => {
+        await refuseUnknownPoint(tx, token);
+        await ensureSource(tx, token, change);
+        await tx.insert(apiTokens).values(toRow(token));
+        await insertAudit(tx, [toEntry('token.created', token, change)]);
+      });
+    },
+
+    async putBootstrap(token, change) {
+      const outcome = await database.transact((tx) => putBootstrap(tx, token, change));
+      if (outcome === 'replaced') announcer.announce('tokens');
+      return outcome;
+    },
+
+    async list({ after, limit }) {
+      const rows = await db
+        .select()
+        .from(apiTokens)
+        .where(after === undefined ? undefined : gt(apiTokens.id, after))
+        .orderBy(asc(apiTokens.id))
+        .limit(limit);
+      return rows.map(toToken);
+    },
+
+    async find(id) {
+      const [row] = await db.select().from(apiTokens).where(eq(apiTokens.id, id));
+      return row && toToken(row);
+    },
+
+    async findBySecret(hash) {
+      const [row] = await db
+        .select({ token: apiTokens, source: sources })
+        .from(apiTokens)
+        .innerJoin(sources, eq(sources.id, apiTokens.sourceId))
+        .where(eq(apiTokens.secretSha256, hash));
+      return row && { ...toToken(row.token), source: toSource(row.source) };
+    },
+
+    async revoke(id, change) {
+      const found = await database.transact((tx) => revoke(tx, id, change));
+      announcer.announce('tokens');
+      return found;
+    },
+
+    async ended(ids) {
+      const living = new Set<string>();
+      for (const some of chunks(ids)) {
+        const rows = await db
+          .select({ id: apiTokens.id })
+          .from(apiTokens)
+          .where(and(inArray(apiTokens.id, some), isNull(apiTokens.revokedAtMs)));
+        for (const { id } of rows) living.add(id);
+      }
+      return ids.filter((id) => !living.has(id));
+    },
+
+    async noteUsed(ids, atMs) {
+      for (const some of chunks(ids)) {
+        await db.update(apiTokens).set({ lastUsedAtMs: atMs }).where(inArray(apiTokens.id, some));
+      }
+    },
+  };
+}
+
+async function putBootstrap(tx: Statements, token: NewToken, change: Change): Promise<BootstrapOutcome> {
+  const [before] = await tx.select().from(apiTokens).where(eq(apiTokens.id, token.id)).for('update');
+  if (before !== undefined && Buffer.compare(before.secretSha256, token.secretHash) === 0) {
+    return before.revokedAtMs === null ? 'unchanged' : 'revoked';
+  }
+  await ensureSource(tx, token, change);
+  const row = { ...toRow(token), revokedAtMs: null, lastUsedAtMs: null };
+  await tx.insert(apiTokens).values(row).onConflictDoUpdate({ target: apiTokens.id, set: row });
+  await insertAudit(tx, [toEntry(before ? 'token.replaced' : 'token.created', token, change)]);
+  return before ? 'replaced' : 'created';
+}
+
+async function revoke(tx: Statements, id: TokenId, change: Change): Promise<boolean> {
+  const [revoked] = await tx
+    .update(apiTokens)
+    .set({ revokedAtMs: change.atMs })
+    .where(and(eq(apiTokens.id, id), isNull(apiTokens.revokedAtMs)))
+    .returning();
+  if (revoked !== undefined) {
+    await insertAudit(tx, [toEntry('token.revoked', toToken(revoked), change)]);
+    return true;
+  }
+  const [before] = await tx
+    .select({ id: apiTokens.id })
+    .from(apiTokens)
+    .where(and(eq(apiTokens.id, id), isNotNull(apiTokens.revokedAtMs)));
+  return before !== undefined;
+}
+
+async function refuseUnknownPoint(tx: Statements, { point }: NewToken): Promise<void> {
+  if (point === undefined) return;
+  const living = and(eq(points.name, point), isNull(points.retiredAtMs));
+  const [found] = await tx.select({ name: points.name }).from(points).where(living);
+  if (found !== undefined) return;
+  throw new Problem('invalid-request', `There is no point "${point}".`, {
+    hint: 'Add it with POST /v1/points first.',
+    errors: [{ path: '/point', message: 'is unknown' }],
+  });
+}
+
+async function ensureSource(tx: Statements, token: NewToken, change: Change): Promise<void> {
+  const { sourceId: id, person } = token;
+  const added = await tx
+    .insert(sources)
+    .values({ ...sourceDefaults, id, person: person ?? sourceDefaults.person, createdAtMs: change.atMs })
+    .onConflictDoNothing()
+    .returning({ id: sources.id });
+  if (added.length > 0) {
+    const detail = { made_for: token.id, person: person ?? sourceDefaults.person };
+    return insertAudit(tx, [
+      { ...base(change), action: 'source.added', target: id, outcome: 'done', detail },
+    ]);
+  }
+  const [there] = await tx.select({ person: sources.person }).from(sources).where(eq(sources.id, id));
+  if (person === undefined || there?.person === person) return;
+  throw new Problem(
+    'conflict',
+    `The source "${id}" is there and speaks ${person ? 'for no' : 'for a'} person.`,
+    {
+      hint: 'Leave "person" out, name another source, or change that one with PUT /v1/sources.',
+      errors: [{ path: '/person', message: 'differs from the source' }],
+    },
+  );
+}
+
+const base = ({ actor, atMs, correlationId }: Change) => ({
+  atMs,
+  actor,
+  ...(correlationId === undefined ? {} : { correlationId }),
+});
+
+function toEntry(action: string, token: ApiToken, change: Change): AuditEntry {
+  const detail: JsonObject = {
+    actor: token.actor,
+    scopes: [...token.scopes],
+    source: token.sourceId,
+    ...(token.point === undefined ? {} : { point: token.point }),
+    ...(token.expiresAtMs === undefined ? {} : { expires_at_ms: token.expiresAtMs }),
+  };
+  return { ...base(change), action, target: token.id, outcome: 'done', detail };
+}
+
+const toRow = (token: NewToken): typeof apiTokens.$inferInsert => ({
+  id: token.id,
+  actor: token.actor,
+  secretSha256: token.secretHash,
+  scopes: [...token.scopes],
+  sourceId: token.sourceId,
+  point: token.point ?? null,
+  createdAtMs: token.createdAtMs,
+  expiresAtMs: token.expiresAtMs ?? null,
+});
+
+/** A scope that this release does not know gives nothing. */
+const toToken = (row: typeof apiTokens.$inferSelect): ApiToken => ({
+  id: tokenId(row.id),
+  actor: row.actor,
+  scopes: scopes.filter((scope) => row.scopes.includes(scope)),
+  sourceId: sourceId(row.sourceId),
+  ...(row.point === null ? {} : { point: pointName(row.point) }),
+  createdAtMs: row.createdAtMs,
+  ...(row.expiresAtMs === null ? {} : { expiresAtMs: row.expiresAtMs }),
+  ...(row.revokedAtMs === null ? {} : { revokedAtMs: row.revokedAtMs }),
+  ...(row.lastUsedAtMs === null ? {} : { lastUsedAtMs: row.lastUsedAtMs }),
+});
+
+const chunks = (ids: readonly TokenId[]): TokenId[][] =>
+  Array.from({ length: Math.ceil(ids.length / ROWS_MAX) }, (_, index) =>
+    ids.slice(index * ROWS_MAX, (index + 1) * ROWS_MAX),
+  );
