@@ -1,0 +1,122 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import type { FastifyRequest } from 'fastify';
+import { Type } from 'typebox';
+import { parseIdentity, parseKnownAs } from '../core/known-as.ts';
+import { Problem } from '../core/problem.ts';
+import { identifier } from '../core/vocabulary.ts';
+import type { Change, IdentityLinkStore } from './ports.ts';
+import { LinkBody, LinkChangedReply, LinkReply, toBoundReply, toLinkReply } from './schemas.ts';
+
+export type IdentityLinkRoutesOptions = {
+  readonly store: IdentityLinkStore;
+  readonly nowMs: () => number;
+  /** The issuer meant where a match leaves `iss` out. */
+  readonly onlyIssuer: () => string | undefined;
+};
+
+const tags = ['agents'];
+const pageMax = 200;
+const identifierMax = 4_096;
+
+/** `/v1/identity-links`: which key stands behind an e-mail address, a phone number, an opaque id of somebody who is no agent. */
+export const identityLinkRoutes: FastifyPluginAsyncTypebox<IdentityLinkRoutesOptions> = async (
+  app,
+  options,
+) => {
+  const { store, nowMs, onlyIssuer } = options;
+
+  app.get(
+    '/v1/identity-links',
+    {
+      config: { scopes: ['agents.read', 'agents.write'] },
+      schema: {
+        tags,
+        summary: 'List identity links',
+        querystring: Type.Object(
+          {
+            cursor: Type.Optional(Type.String({ maxLength: identifierMax })),
+            limit: Type.Optional(Type.Integer({ minimum: 1, maximum: pageMax, default: 50 })),
+          },
+          { additionalProperties: false },
+        ),
+        response: {
+          200: Type.Object({
+            items: Type.Array(LinkReply),
+            next_cursor: Type.Union([Type.String(), Type.Null()]),
+          }),
+        },
+      },
+    },
+    async (request) => {
+      const limit = request.query.limit ?? 50;
+      const { cursor } = request.query;
+      const links = await store.list({
+        limit: limit + 1,
+        ...(cursor === undefined ? {} : { after: cursor }),
+      });
+      const items = links.slice(0, limit).map(toLinkReply);
+      return { items, next_cursor: links.length > limit ? (items.at(-1)?.identifier ?? null) : null };
+    },
+  );
+
+  app.put(
+    '/v1/identity-links',
+    {
+      config: { scopes: ['agents.write'] },
+      schema: {
+        tags,
+        summary: 'Say which key stands behind an identifier',
+        description:
+          'Creates or replaces. Kills that waited for the identifier bind in the same transaction.',
+        body: LinkBody,
+        response: { 200: LinkChangedReply },
+      },
+    },
+    async (request) => {
+      const link = {
+        ...parseKnownAs({ ...request.body.subject }, '/subject'),
+        match: parseIdentity({ ...request.body.match }, '/match', onlyIssuer()),
+      };
+      const bound = await store.put(link, changeBy(request, nowMs()));
+      return { link: toLinkReply(link), bound: toBoundReply(bound) };
+    },
+  );
+
+  app.delete(
+    '/v1/identity-links',
+    {
+      config: { scopes: ['agents.write'] },
+      schema: {
+        tags,
+        summary: 'Forget an identity link',
+        description: 'Entries that were put because of it stay until lifted.',
+        querystring: Type.Object(
+          {
+            identifier: Type.String({
+              maxLength: identifierMax,
+              description: 'As listed.',
+              examples: ['email:mara@example.com'],
+            }),
+          },
+          { additionalProperties: false },
+        ),
+        response: { 204: Type.Null() },
+      },
+    },
+    async (request, reply) => {
+      const removed = await store.remove(identifier(request.query.identifier), changeBy(request, nowMs()));
+      if (!removed) {
+        throw new Problem('not-found', 'There is no such link.', {
+          hint: 'GET /v1/identity-links lists them.',
+        });
+      }
+      return reply.code(204).send(null);
+    },
+  );
+};
+
+const changeBy = (request: FastifyRequest, atMs: number): Change => ({
+  actor: request.caller.actor,
+  atMs,
+  correlationId: request.id,
+});
