@@ -30,6 +30,7 @@ const features = new Set([
   'points',
   'authorization',
   'sources',
+  'identity-links',
 ]);
 
 /** The part of core that the library's package carries: it takes nothing else, and these import only each other. */

@@ -109,6 +109,7 @@ async function replaceParents(tx: Statements, name: AgentName, parents: readonly
       errors: [{ path: `/parents/${missing}`, message: 'is unknown' }],
     });
   }
+  if (parents.includes(name)) throw badLineage(`${name} would descend from itself.`);
   await tx.delete(agentParents).where(eq(agentParents.child, name));
   if (parents.length === 0) return;
   await tx
@@ -133,14 +134,15 @@ async function refuseBadLineage(tx: Statements, name: AgentName): Promise<void> 
   const down = (await tx.execute<{ depth: number; circle: boolean }>(walk('parent', 'child'))).rows[0];
   const depth = (up?.depth ?? 0) + (down?.depth ?? 0);
   if (up?.circle !== true && depth <= lineageDepthMax) return;
-  throw new Problem(
-    'cyclic-parents',
+  throw badLineage(
     up?.circle === true
       ? `${name} would descend from itself.`
       : `The lineage of ${name} would be ${depth} deep.`,
-    {
-      hint: `A lineage runs one way and is at most ${lineageDepthMax} deep.`,
-      errors: [{ path: '/parents', message: 'make a circle or too long a line' }],
-    },
   );
 }
+
+const badLineage = (detail: string): Problem =>
+  new Problem('cyclic-parents', detail, {
+    hint: `A lineage runs one way and is at most ${lineageDepthMax} deep.`,
+    errors: [{ path: '/parents', message: 'make a circle or too long a line' }],
+  });
