@@ -37,9 +37,13 @@ function warnNotRun(name: string): void {
   process.stderr.write(`NOT RUN: "${name} · PostgreSQL": ${why}\n`);
 }
 
+/** The files of a migrated embedded database, to be copied. */
+export function embeddedTemplate(): Promise<string> {
+  return ask('/embedded');
+}
+
 async function embeddedOptions(dataDir: string) {
-  const template = await ask('/embedded');
-  cpSync(template, join(dataDir, 'db'), { recursive: true });
+  cpSync(await embeddedTemplate(), join(dataDir, 'db'), { recursive: true });
   return { dataDir };
 }
 

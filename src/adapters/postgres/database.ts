@@ -51,7 +51,7 @@ export type Database = {
 
 export type PoolSettings = {
   readonly connectionsMax: number;
-  /** For one statement, at the server and until its answer; 0 is without limit. */
+  /** For one statement, at the server and until its answer, and for a free connection; 0 is without limit. */
   readonly statementTimeoutMs: number;
   /** Ignored by the embedded database, whose one session has `bullmq, public`. */
   readonly searchPath?: string;
@@ -142,6 +142,7 @@ async function connectDatabase(
         max: connectionsMax,
         statement_timeout: statementTimeoutMs,
         query_timeout: statementTimeoutMs,
+        connectionTimeoutMillis: statementTimeoutMs,
         ...(searchPath !== undefined && kind === 'server' && { options: `-c search_path=${searchPath}` }),
       }),
     async close() {
