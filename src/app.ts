@@ -1,0 +1,281 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { createAnnouncer } from './adapters/postgres/announcer.ts';
+import { createAuditChainStore, createAuditStore } from './adapters/postgres/audit-store.ts';
+import { storageProblem } from './adapters/postgres/database-failures.ts';
+import { openDatabase, type Database } from './adapters/postgres/database.ts';
+import { countHeldWaiting, readHubState } from './adapters/postgres/hub-state.ts';
+import { migrate } from './adapters/postgres/migrate.ts';
+import { createTokenStore } from './adapters/postgres/token-store.ts';
+import { systemClock, type Clock } from './adapters/system/clock.ts';
+import { lockDataDir } from './adapters/system/data-dir-lock.ts';
+import { newId } from './adapters/system/ids.ts';
+import { readOrCreateSecret } from './adapters/system/secret-file.ts';
+import { startChainer } from './audit/chainer.ts';
+import type { AuditChainStore } from './audit/ports.ts';
+import { createRefusalLog } from './audit/refusal-log.ts';
+import { auditRoutes } from './audit/routes.ts';
+import { putBootstrapToken } from './authorization/bootstrap.ts';
+import { createCallerDirectory } from './authorization/caller-directory.ts';
+import { createKeyring, type DeriveKey } from './authorization/keyring.ts';
+import { tokenRoutes } from './authorization/routes.ts';
+import { createTokenEndings } from './authorization/token-endings.ts';
+import { makeTokenSecret } from './authorization/token-secret.ts';
+import type { Config } from './config.ts';
+import { Problem } from './core/problem.ts';
+import type { Log } from './http/log.ts';
+import { createMetrics, type GaugeReaders } from './http/metrics.ts';
+import { describeApi } from './http/openapi.ts';
+import { processRoutes } from './http/process-routes.ts';
+import { createReadiness, type Part } from './http/readiness.ts';
+import { createServer, type HubServer } from './http/server.ts';
+import type { Announcer } from './pipeline/ports.ts';
+
+const migrations = fileURLToPath(new URL('../migrations', import.meta.url));
+const emptyCluster = fileURLToPath(new URL('../assets/empty-cluster.tar.gz', import.meta.url));
+const packageFile = new URL('../package.json', import.meta.url);
+
+/** Requests that are under way when the hub shuts down have so long to end. */
+const drainMs = 5_000;
+/** How often refused attempts of past minutes and the last use of tokens are written. */
+const writeDownMs = 15_000;
+
+export type App = {
+  /** Listens, and says where. */
+  listen(): Promise<Listening>;
+  /** Lets what is under way come to its end, ends everything in the order opposite to its start, and never throws. */
+  close(): Promise<void>;
+};
+export type Listening = {
+  readonly url: string;
+  readonly durability: Database['durability'];
+  /** Where the admin token is, if it is in a file. */
+  readonly adminTokenPath?: string;
+  readonly version: string;
+};
+
+/**
+ * Puts the hub together: everything that knows of everything is here.
+ *
+ * @throws Problem when it cannot start as it is configured; what was opened is closed.
+ */
+export async function createApp(config: Config, log: Log, clock: Clock = systemClock): Promise<App> {
+  const closers = createClosers(log);
+  try {
+    const platform = await openPlatform(config, log, clock, closers);
+    const server = await wire(platform, config, closers);
+    return {
+      async listen() {
+        await listenOn(server, config);
+        const { adminTokenPath, database } = platform;
+        return {
+          url: urlOf(server),
+          durability: database.durability,
+          version: readVersion(),
+          ...(adminTokenPath === undefined ? {} : { adminTokenPath }),
+        };
+      },
+      close: closers.closeAll,
+    };
+  } catch (error) {
+    await closers.closeAll();
+    throw error;
+  }
+}
+
+/** What every feature stands on. */
+type Platform = {
+  readonly database: Database;
+  readonly announcer: Announcer;
+  readonly deriveKey: DeriveKey;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly adminTokenPath?: string;
+};
+
+async function openPlatform(config: Config, log: Log, clock: Clock, closers: Closers): Promise<Platform> {
+  if (config.databaseUrl === undefined) {
+    const lock = await lockDataDir(config.dataDir);
+    closers.add('data directory', () => lock.release());
+  }
+  const database = await openDatabase({
+    databaseUrl: config.databaseUrl?.reveal(),
+    dataDir: config.dataDir,
+    emptyCluster,
+    onError: (error) => log.error({ err: error }, 'the database lost a connection'),
+  });
+  closers.add('database', () => database.close());
+  const applied = await migrate(database, migrations);
+  if (applied.length > 0) log.info({ migrations: applied }, 'the database was migrated');
+  const announcer = createAnnouncer({
+    database,
+    onError: (error) => log.warn({ err: error }, 'other nodes were not woken; they look by themselves'),
+  });
+  closers.add('announcer', () => announcer.close());
+  const secretsKey = await secretOf(config.secretsKey?.reveal(), config.dataDir, 'secrets-key');
+  const adminToken = await secretOf(config.adminToken?.reveal(), config.dataDir, 'admin-token');
+  await putBootstrapToken({
+    store: createTokenStore({ database, announcer }),
+    secret: adminToken.secret,
+    from: adminToken.path ?? 'ADMIN_TOKEN',
+    atMs: clock.nowMs(),
+  });
+  return {
+    database,
+    announcer,
+    clock,
+    log,
+    deriveKey: createKeyring(secretsKey.secret),
+    ...(adminToken.path === undefined ? {} : { adminTokenPath: adminToken.path }),
+  };
+}
+
+async function secretOf(
+  given: string | undefined,
+  dataDir: string,
+  name: string,
+): Promise<{ readonly secret: string; readonly path?: string }> {
+  return given === undefined ? readOrCreateSecret(dataDir, name, makeTokenSecret) : { secret: given };
+}
+
+async function wire(platform: Platform, config: Config, closers: Closers): Promise<HubServer> {
+  const { database, announcer, clock, log } = platform;
+  const { nowMs } = clock;
+  const tokenStore = createTokenStore({ database, announcer });
+  const audit = createAuditStore({ database });
+  const chain = createAuditChainStore({ database });
+  const callers = createCallerDirectory({ store: tokenStore, announcer, nowMs });
+  const refusals = createRefusalLog({ store: audit, nowMs });
+  const chainer = startChainer({ store: chain, announcer, onError: warn(log, 'the audit was not chained') });
+  closers.add('audit chainer', () => chainer.close());
+  const endings = createTokenEndings({
+    store: tokenStore,
+    announcer,
+    nowMs,
+    onError: warn(log, 'tokens were not looked at'),
+  });
+  closers.add('token endings', async () => endings.close());
+  writeDownRegularly(closers, log, (all) => Promise.all([refusals.flush(all), callers.flushUse()]));
+
+  const server = createServer({
+    logger: log,
+    findCaller: callers.findCaller,
+    noteRefusal: refusals.note,
+    explainError: storageProblem,
+  });
+  closers.add('server', () => drain(server));
+  await describeApi(server, readVersion());
+  const metrics = createMetrics(gaugeReaders(platform, chain), warn(log, 'a metric could not be read'));
+  await server.register(processRoutes, {
+    version: readVersion(),
+    metrics,
+    readiness: createReadiness({
+      durability: database.durability,
+      parts: partsOf(platform),
+      monotonicMs: clock.monotonicMs,
+    }),
+    ...(config.metricsToken === undefined ? {} : { metricsToken: config.metricsToken.reveal() }),
+  });
+  await server.register(tokenRoutes, { store: tokenStore, nowMs, newId });
+  await server.register(auditRoutes, { store: audit, chain });
+  await server.ready();
+  return server;
+}
+
+function partsOf({ database }: Platform): Readonly<Record<string, Part>> {
+  return {
+    database: async () => {
+      const { epoch, epochOpenedAtMs, epochOpenedBecause } = await readHubState(database);
+      const since = new Date(epochOpenedAtMs).toISOString();
+      const notices =
+        epochOpenedBecause === 'first start'
+          ? []
+          : [`The feed is in an epoch opened at ${since}: ${epochOpenedBecause}.`];
+      return { epoch, notices };
+    },
+  };
+}
+
+function gaugeReaders({ database, clock }: Platform, chain: AuditChainStore): GaugeReaders {
+  return {
+    caep_hub_audit_unchained_rows: async () => [{ value: (await chain.unchained()).count }],
+    caep_hub_audit_lag_seconds: async () => {
+      const { oldestAtMs } = await chain.unchained();
+      return [{ value: oldestAtMs === undefined ? 0 : Math.max(0, clock.nowMs() - oldestAtMs) / 1_000 }];
+    },
+    caep_hub_held_waiting: async () => [{ value: await countHeldWaiting(database) }],
+  };
+}
+
+/** And once more at the end, with what the current minute has. */
+function writeDownRegularly(closers: Closers, log: Log, write: (all: boolean) => Promise<unknown>): void {
+  const onError = warn(log, 'refused attempts or the last use of tokens were not written');
+  const timer = setInterval(() => void write(false).catch(onError), writeDownMs);
+  timer.unref();
+  closers.add('last writes', async () => {
+    clearInterval(timer);
+    await write(true);
+  });
+}
+
+async function listenOn(server: HubServer, { host, port }: Config): Promise<void> {
+  try {
+    await server.listen({ host, port });
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+    const why = listenFailures[code];
+    if (why === undefined) throw error;
+    const [what, hint] = why;
+    throw new Problem('invalid-configuration', `Port ${port} of ${host} ${what}.`, { hint, cause: error });
+  }
+}
+
+const listenFailures: Readonly<Record<string, readonly [string, string]>> = {
+  EADDRINUSE: ['is in use', 'Stop the other process, or set PORT to another port; 0 takes a free one.'],
+  EADDRNOTAVAIL: ['is no address of this machine', 'Set HOST to an address of this machine.'],
+  EACCES: ['is not for this user', 'Set PORT to 1024 or above.'],
+  ENOTFOUND: ['cannot be resolved', 'Set HOST to an address of this machine.'],
+};
+
+async function drain(server: HubServer): Promise<void> {
+  const timer = setTimeout(() => server.server.closeAllConnections(), drainMs);
+  await server.close();
+  clearTimeout(timer);
+}
+
+function urlOf(server: HubServer): string {
+  const address = server.server.address();
+  if (address === null || typeof address === 'string') throw new Error('the server listens on no port');
+  const host = address.family === 'IPv6' ? `[${address.address}]` : address.address;
+  return `http://${host}:${address.port}`;
+}
+
+const warn =
+  (log: Log, text: string) =>
+  (error: unknown): void =>
+    log.warn({ err: error }, text);
+
+const readVersion = (): string =>
+  (JSON.parse(readFileSync(packageFile, 'utf8')) as { version: string }).version;
+
+type Closers = {
+  /** To be called before everything that was added earlier. */
+  add(name: string, close: () => Promise<unknown> | void): void;
+  readonly closeAll: () => Promise<void>;
+};
+
+function createClosers(log: Log): Closers {
+  const waiting: { readonly name: string; readonly close: () => Promise<unknown> | void }[] = [];
+  return {
+    add: (name, close) => void waiting.push({ name, close }),
+    async closeAll() {
+      for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+        try {
+          await next.close();
+        } catch (error) {
+          log.error({ err: error, part: next.name }, 'a part did not close');
+        }
+      }
+    },
+  };
+}

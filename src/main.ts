@@ -1,0 +1,87 @@
+#!/usr/bin/env node
+import { createApp, type App, type Listening } from './app.ts';
+import { parseConfig } from './config.ts';
+import { isProblem } from './core/problem.ts';
+import { createLog, type Log } from './http/log.ts';
+
+/** Whoever stops the hub waits so long at the most. */
+const shutdownMs = 10_000;
+
+const exitCodes = { done: 0, bug: 1, usage: 2, refused: 4, unreachable: 5 } as const;
+
+const durabilities: Readonly<Record<Listening['durability'], string>> = {
+  process: 'process: survives kill -9, not a crash of the machine (PostgreSQL does: set DATABASE_URL)',
+  server: 'server: what PostgreSQL promises',
+};
+
+if (process.argv[2] === 'serve' && process.argv.length === 3) await serve();
+else {
+  process.stderr.write('Usage: caep-hub serve\n');
+  process.exitCode = exitCodes.usage;
+}
+
+/** Runs the hub until it is told to stop. JSON lines go to stdout, what people read to stderr. */
+async function serve(): Promise<void> {
+  try {
+    const config = parseConfig(process.env);
+    const log = createLog(config.logLevel, process.stdout);
+    endOnBugs(log);
+    const app = await createApp(config, log);
+    endOnSignals(app, log);
+    const listening = await app.listen();
+    log.info({ ...listening }, 'the hub listens');
+    announce(listening);
+  } catch (error) {
+    process.exitCode = explain(error);
+  }
+}
+
+function announce({ url, version, durability, adminTokenPath }: Listening): void {
+  const lines = [
+    `caep-hub ${version}`,
+    `  listens      ${url}      API: ${url}/docs`,
+    `  admin token  ${adminTokenPath ?? 'as in ADMIN_TOKEN'}`,
+    `  durability   ${durabilities[durability]}`,
+  ];
+  process.stderr.write(`${lines.join('\n')}\n`);
+}
+
+/** Says what is wrong and what to do, and answers the exit code. A bug is told with its trace. */
+function explain(error: unknown): number {
+  if (!isProblem(error)) {
+    process.stderr.write(
+      `caep-hub: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+    );
+    return exitCodes.bug;
+  }
+  process.stderr.write(`caep-hub: ${error.message}\n${error.hint === undefined ? '' : `  ${error.hint}\n`}`);
+  if (error.code === 'invalid-configuration') return exitCodes.usage;
+  return error.code === 'storage-unavailable' ? exitCodes.unreachable : exitCodes.refused;
+}
+
+/** The first signal shuts down in order, the second at once. */
+function endOnSignals(app: App, log: Log): void {
+  let stopping = false;
+  const stop = (name: NodeJS.Signals): void => {
+    if (stopping) process.exit(exitCodes.bug);
+    stopping = true;
+    log.info({ signal: name }, 'the hub shuts down');
+    setTimeout(() => {
+      log.error('the hub did not shut down in time');
+      process.exit(exitCodes.bug);
+    }, shutdownMs).unref();
+    void app.close().then(() => process.exit(exitCodes.done));
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+}
+
+/** After a bug that nobody caught nothing is certain any more: what was answered is on disk, another process goes on. */
+function endOnBugs(log: Log): void {
+  const end = (error: unknown): void => {
+    log.fatal({ err: error }, 'the hub ends by a bug');
+    process.exit(exitCodes.bug);
+  };
+  process.on('uncaughtException', end);
+  process.on('unhandledRejection', end);
+}
