@@ -127,7 +127,7 @@ export type RefusalReport = {
   readonly at_ms: Millis;
   readonly code: string;
   readonly decision_id: string;
-  /** The token was valid and bound to a key; this proof was by another key, or there was none. */
+  /** The token was valid and bound to a key, and a whole proof for it came by another one, `presented_jkt`. */
   readonly theft?: boolean;
   readonly iss?: string;
   readonly sub?: string;

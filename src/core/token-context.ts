@@ -20,7 +20,10 @@ export type TokenContext = Hop & {
   readonly 'x5t#S256'?: string;
   readonly jti?: string;
   readonly sid?: string;
-  /** base64url SHA-256 over the compact token: names a token that has no `jti`. */
+  /**
+   * base64url SHA-256 over the signed part of the compact token (`header.payload`): names a token that has no `jti`.
+   * Not over the signature: ECDSA lets anybody write another one that verifies, and so shake off a kill.
+   */
   readonly token_sha256?: string;
   readonly iat?: Seconds;
   readonly auth_time?: Seconds;
