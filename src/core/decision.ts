@@ -59,6 +59,8 @@ export type StandingTemplate = Sanction & {
   readonly subjectKey: SubjectKey;
   /** Holds besides whatever is learnt: the subject was a conjunction. */
   readonly within?: Match;
+  /** The source speaks for these issuers only: what is learnt is bounded by each. */
+  readonly issuers?: readonly string[];
 };
 
 /** RISC §2.5, §2.6: an identifier has a new value, or now belongs to somebody else and no longer resolves. */
@@ -72,6 +74,7 @@ export type Hold = {
   readonly approvalsRequired: 1 | 2;
 };
 
+/** `keys`: different matches that are put, those of agents and descendants included. */
 export type BlastRadius = { readonly agents: number; readonly keys: number; readonly descendants: number };
 
 /** Stable `code`, one sentence of `text`. */

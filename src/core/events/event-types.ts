@@ -60,10 +60,10 @@ function validatorOf(type: EventType): Validator {
 /** Levenshtein: insertions, deletions and replacements. */
 function editDistance(first: string, second: string): number {
   let previous = Array.from({ length: second.length + 1 }, (_, index) => index);
-  for (const [row, letter] of [...first].entries()) {
+  for (let row = 0; row < first.length; row += 1) {
     const current = [row + 1];
     for (let column = 1; column <= second.length; column += 1) {
-      const replaced = (previous[column - 1] ?? 0) + (letter === second[column - 1] ? 0 : 1);
+      const replaced = (previous[column - 1] ?? 0) + (first[row] === second[column - 1] ? 0 : 1);
       current.push(Math.min(replaced, (previous[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1));
     }
     previous = current;

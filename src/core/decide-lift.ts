@@ -1,0 +1,52 @@
+import type { Order } from './decide-order.ts';
+import { sanctionFor, type World } from './decide-times.ts';
+import type { Memory, PlannedPut } from './decision.ts';
+import type { Effect, Revocation } from './revocation.ts';
+import { effects } from './revocation.ts';
+import type { RevocationId, StandingKillId } from './vocabulary.ts';
+
+/** What ends, and what must be left behind. */
+export type Lift = {
+  readonly lifts: readonly RevocationId[];
+  readonly puts: readonly PlannedPut[];
+  readonly standingEnds: readonly StandingKillId[];
+};
+
+/** Ends entries; a disable among them leaves a cut-off behind, or tokens stolen before would come back to life. */
+export function liftEntries(
+  entries: readonly Revocation[],
+  standingEnds: readonly StandingKillId[],
+  world: World,
+  restoreTokens = false,
+): Lift {
+  return {
+    lifts: entries.map(({ id }) => id),
+    standingEnds,
+    puts: restoreTokens ? [] : entries.flatMap((entry) => cutOffInsteadOf(entry, world) ?? []),
+  };
+}
+
+/** The family's entries that a milder level ends. */
+export const strongerThan = (effect: Effect, memory: Memory): readonly Revocation[] =>
+  memory.familyEntries.filter((entry) => effects.indexOf(entry.effect) < effects.indexOf(effect));
+
+/** What names one token has no later tokens to let in: lifting it restores that token, which is what was asked. */
+function cutOffInsteadOf(entry: Revocation, world: World): PlannedPut | undefined {
+  const isDisable = entry.effect === 'deny' && entry.cutOff === undefined;
+  if (!isDisable || entry.match.jti !== undefined || entry.match.token_sha256 !== undefined) return undefined;
+  const now = world.nowMs / 1_000;
+  const order: Order = {
+    effect: 'deny',
+    reach: entry.reach,
+    until: now,
+    compares: 'issued',
+    uncut: [],
+    lapse: 'natural',
+    reason: 'revocation-lifted',
+    asOf: now,
+  };
+  const sanction = sanctionFor(order, entry.match, world);
+  return (
+    sanction && { ...sanction, match: entry.match, ...(entry.agent !== undefined && { agent: entry.agent }) }
+  );
+}

@@ -1,0 +1,207 @@
+import type { Decision, Hold, LinkChange, Memory, Outcome, Warning } from './decision.ts';
+import { type Lift, liftEntries, strongerThan } from './decide-lift.ts';
+import { holdOf, kills, softPuts, speaksOf } from './decide-limits.ts';
+import { linkChangeOf } from './decide-links.ts';
+import { type Order, orderOf, reactionOf } from './decide-order.ts';
+import { type Plan, planOf } from './decide-plan.ts';
+import { textOfLift, textOfPlan, warningsOfPlan, warningsOfStatement } from './decide-words.ts';
+import type { World } from './decide-times.ts';
+import { builtInPolicyVersion, type Reaction } from './reactions.ts';
+import type { Resolution } from './resolution.ts';
+import type { Statement } from './signal.ts';
+import { keysOfSubject } from './subject-keys.ts';
+
+/**
+ * What follows from a statement: pure, the same for the same arguments, and it never throws for what a sender can say.
+ * What is put, lifted, remembered and made to stand is to be applied in one transaction with what was read for it.
+ *
+ * @see DESIGN §5, §9, spec/reactions.md
+ */
+export function decide(statement: Statement, resolution: Resolution, memory: Memory, world: World): Decision {
+  const reaction = reactionOf(statement);
+  const decided = (parts: Decided): Decision => assemble(statement, reaction, world, parts);
+  if (!speaksOf(statement.source, statement.eventType)) {
+    const text = 'This source may not report such events; nothing follows.';
+    return decided({ outcome: 'recorded', text, warnings: [{ code: 'source-not-allowed', text }] });
+  }
+  if (reaction.rule === 'revocation-lifted') return decided(liftNamed(statement, memory, world));
+  if (isOutdated(reaction, statement, memory) && reaction.outdated === 'nothing') {
+    return decided({
+      outcome: 'recorded',
+      text: 'A newer event of its kind is known; this one changes nothing.',
+    });
+  }
+  const remember = rememberedBy(reaction, statement, memory, world);
+  if (reaction.effect === 'lift') {
+    const lift = liftEntries(memory.familyEntries, memory.familyStanding, world);
+    return decided({ ...outcomeOfLift(lift), ...remember });
+  }
+  const order = orderOf(statement, reaction, world.nowMs / 1_000);
+  if (order === undefined) {
+    const links = linkChangeOf(statement, reaction);
+    return decided({
+      outcome: 'recorded',
+      text: 'Noted; by policy nothing is refused for it.',
+      links,
+      ...remember,
+    });
+  }
+  const plan = isOutdated(reaction, statement, memory)
+    ? planOf({ statement, resolution, world, ...asPastCutOff(reaction, order) })
+    : planOf({ statement, resolution, world, reaction, order });
+  const hold = holdOf(plan, statement, memory, world);
+  if (hold !== undefined) return decided(heldParts(plan, hold, statement, resolution, world));
+  const ended =
+    reaction.lifts === 'stronger' ? liftEntries(strongerThan(order.effect, memory), [], world) : undefined;
+  return decided({ ...appliedParts(plan, order, resolution, world, ended), ...remember });
+}
+
+/**
+ * For when deciding, or reading what it needs, threw or took too long: the built-in reaction on the keys that the subject
+ * names itself, under the limits that need no registry, and an alert.
+ */
+export function undecidedDecision(statement: Statement, world: World): Decision {
+  const reaction = reactionOf(statement);
+  const order = orderOf(statement, reaction, world.nowMs / 1_000);
+  const nothing: Resolution = { keys: [], agents: [], owned: [], unresolved: [], awaited: [] };
+  const { keys } = keysOfSubject(statement.query, () => undefined);
+  const warning = {
+    code: 'undecided',
+    text: 'Deciding failed: only what the subject names by itself was acted on. Look at once.',
+  };
+  const isAllowed = speaksOf(statement.source, statement.eventType);
+  if (order === undefined || !isAllowed) {
+    return assemble(statement, reaction, world, {
+      outcome: 'undecided',
+      text: warning.text,
+      warnings: [warning],
+    });
+  }
+  const plan = planOf({ statement, reaction, order, resolution: { ...nothing, keys }, world });
+  const hold = holdOf(plan, statement, { killsInLastMinute: 0, corroborated: false }, world);
+  return assemble(statement, reaction, world, {
+    outcome: 'undecided',
+    text: warning.text,
+    warnings: [warning],
+    plan: hold ? { ...plan, puts: softPuts(plan, statement.source, world) } : plan,
+    kills: kills(plan),
+  });
+}
+
+/** What a branch found out; `assemble` fills in the rest. */
+type Decided = Partial<Lift> & {
+  readonly outcome: Outcome;
+  readonly text: string;
+  readonly warnings?: readonly Warning[];
+  readonly plan?: Plan;
+  readonly kills?: boolean;
+  readonly hold?: Hold;
+  readonly links?: readonly LinkChange[];
+  readonly remember?: Decision['remember'];
+};
+
+function assemble(statement: Statement, reaction: Reaction, world: World, decided: Decided): Decision {
+  const { plan, remember, hold } = decided;
+  return {
+    outcome: decided.outcome,
+    rule: reaction.rule,
+    policyVersion: builtInPolicyVersion,
+    text: decided.text,
+    puts: [...(plan?.puts ?? []), ...(decided.puts ?? [])],
+    lifts: decided.lifts ?? [],
+    standing: plan?.standing ?? [],
+    standingEnds: decided.standingEnds ?? [],
+    links: decided.links ?? [],
+    ...(remember && { remember }),
+    ...(hold && { hold }),
+    warnings: [...warningsOfStatement(statement, world), ...(decided.warnings ?? [])],
+    agents: plan?.agents ?? [],
+    blast: plan?.blast ?? { agents: 0, keys: 0, descendants: 0 },
+    kills: decided.kills ?? false,
+  };
+}
+
+function heldParts(
+  plan: Plan,
+  hold: Hold,
+  statement: Statement,
+  resolution: Resolution,
+  world: World,
+): Decided {
+  const soft = { ...plan, puts: softPuts(plan, statement.source, world), standing: [] };
+  return {
+    outcome: 'held',
+    text: `${hold.text} Until then: ${soft.puts[0]?.effect ?? 'nothing'}.`,
+    hold,
+    plan: soft,
+    kills: kills(plan),
+    warnings: warningsOfPlan(plan, resolution, world),
+  };
+}
+
+function appliedParts(
+  plan: Plan,
+  order: Order,
+  resolution: Resolution,
+  world: World,
+  ended: Lift | undefined,
+): Decided {
+  const acts = plan.puts.length > 0 || (ended !== undefined && ended.lifts.length > 0);
+  const spared = plan.spared.length > 0 || plan.outside.length > 0;
+  const outcome = acts ? 'applied' : spared ? 'recorded' : 'unresolved';
+  return {
+    outcome,
+    text: textOfPlan(plan, order, outcome),
+    plan,
+    kills: kills(plan),
+    warnings: warningsOfPlan(plan, resolution, world),
+    ...(ended && { lifts: ended.lifts, puts: ended.puts }),
+  };
+}
+
+function liftNamed(statement: Statement, memory: Memory, world: World): Decided {
+  const restoreTokens = statement.data['restore_tokens'] === true;
+  const lift = liftEntries(memory.named, memory.namedStanding, world, restoreTokens);
+  if (!restoreTokens || world.released === true || lift.lifts.length === 0) return outcomeOfLift(lift);
+  const text = 'Tokens from before would live again: two persons must approve.';
+  return { outcome: 'held', text, hold: { code: 'restore-tokens', text, approvalsRequired: 2 } };
+}
+
+const outcomeOfLift = (lift: Lift): Decided => ({
+  ...lift,
+  outcome: lift.lifts.length + lift.standingEnds.length > 0 ? 'applied' : 'recorded',
+  text: textOfLift(lift),
+});
+
+/**
+ * Older than what is known of the same family. Two disables do not outdate each other; of a level the newest statement
+ * alone is true, whatever it says.
+ */
+function isOutdated(reaction: Reaction, statement: Statement, memory: Memory): boolean {
+  const { newest } = memory;
+  if (reaction.family === undefined || newest === undefined) return false;
+  if (Math.floor(statement.eventTime) >= newest.eventTime) return false;
+  const isRepeatedDisable = reaction.effect === 'deny' && reaction.family === 'account';
+  return !(isRepeatedDisable && newest.eventType === statement.eventType);
+}
+
+/** An old denial whose opposite came since: it still refuses what was issued before its own time, and nothing more. */
+function asPastCutOff(
+  reaction: Reaction,
+  order: Order,
+): { readonly reaction: Reaction; readonly order: Order } {
+  const { family: _, liftAtMs: __, ...rest } = order;
+  const { owned: ___, ...row } = reaction;
+  return { reaction: row, order: { ...rest, until: order.asOf, lapse: 'natural' } };
+}
+
+function rememberedBy(
+  reaction: Reaction,
+  statement: Statement,
+  memory: Memory,
+  world: World,
+): Pick<Decided, 'remember'> {
+  if (reaction.family === undefined || isOutdated(reaction, statement, memory)) return {};
+  const eventTime = Math.floor(Math.min(statement.eventTime, world.nowMs / 1_000));
+  return { remember: { family: reaction.family, eventTime } };
+}
