@@ -1,13 +1,19 @@
-import type { Cursor, FeedEntry, PutEntry } from '../core/feed.ts';
+import { type Cursor, type FeedEntry, formatDigest, type PutEntry } from '../core/feed.ts';
 import type { TokenContext } from '../core/token-context.ts';
 import type { Seconds } from '../core/vocabulary.ts';
+import { blocks } from './cache/arena.ts';
+import { isKnownEffect, whyNotApplied } from './cache/check-entry.ts';
+import { createDigest, type DigestLanes, stepDigest } from './cache/digest.ts';
+import type { LiveEntry } from './cache/live-entry.ts';
+import { lookup, type Unpacked } from './cache/lookup.ts';
+import { addEntry, createStore, findId, readEntry, removeEntry, type Store } from './cache/store.ts';
 
 /**
  * The live set, exact and in few bytes: every entry is packed into an arena and filed under one of its members; what a
  * look-up finds there is decided by `core/match.ts`. All calls are synchronous and short, whatever the size.
  */
 export type RevocationCache = {
-  /** Entries in the set: put and neither lifted nor dropped. A clock does not change it. Orphans are not counted. */
+  /** Entries put and neither lifted nor dropped, whether understood or not. A clock does not change it. Orphans are not counted. */
   readonly size: number;
   /** Everything up to here has been applied. Set by whoever feeds the cache. */
   position: Cursor | undefined;
@@ -15,21 +21,128 @@ export type RevocationCache = {
   readonly digest: () => string;
   /** A put of an id that is there replaces it. What is not understood is not applied, and kept in digest and iteration. */
   readonly apply: (entry: FeedEntry) => void;
-  /** Every entry that matches now, an unknown effect as `deny`. The same empty array when there is none. */
-  readonly lookup: (context: TokenContext, nowSeconds: Seconds) => readonly PutEntry[];
+  /** Every entry that matches now, in no particular order. */
+  readonly lookup: (context: TokenContext, nowSeconds: Seconds) => readonly LiveEntry[];
   readonly get: (id: string) => PutEntry | undefined;
-  /** The whole set as it was received, in no particular order. Entries that come or go meanwhile may be missing or present. */
+  /** The whole set as it was received, orphans left out, in no particular order. What comes or goes meanwhile may be missing or present. */
   readonly entries: () => IterableIterator<PutEntry>;
-  /** Entries that were not applied, and why; at most `refusedListedMax`. */
+  /** Entries that were not applied, and why. */
   readonly refused: () => readonly Refused[];
-  readonly refusedCount: number;
-  /** Goes on enforcing an entry that the hub no longer has; a lift or put of its id ends that. */
+  /** Goes on enforcing an entry that the hub no longer has, outside of size and digest; a put or removal of its id ends that. */
   readonly adoptOrphan: (entry: PutEntry) => void;
   readonly orphans: () => readonly PutEntry[];
-  readonly orphanCount: number;
   readonly forgetOrphan: (id: string) => void;
   /** Takes over the whole content of another cache, which must not be used afterwards. */
   readonly replaceBy: (other: RevocationCache) => void;
 };
 
 export type Refused = { readonly id: string; readonly why: string };
+
+type State = {
+  size: number;
+  position: Cursor | undefined;
+  readonly lanes: DigestLanes;
+  readonly store: Store;
+  readonly unpacked: Unpacked;
+  /** As received, because the packed form cannot say it: not applied (with the reason), or of an unknown effect. */
+  readonly odd: Map<string, { readonly entry: PutEntry; readonly why?: string }>;
+  readonly orphans: Set<string>;
+};
+
+export function createRevocationCache(): RevocationCache {
+  let state = createState();
+  const cache: RevocationCache = {
+    get size() {
+      return state.size;
+    },
+    get position() {
+      return state.position;
+    },
+    set position(position) {
+      state.position = position;
+    },
+    digest: () => formatDigest(state.lanes),
+    apply: (entry) => (entry.op === 'put' ? put(state, entry) : remove(state, entry.id)),
+    lookup: (context, nowSeconds) => lookup(state.store, state.unpacked, context, nowSeconds),
+    get: (id) => state.odd.get(id)?.entry ?? stored(state, id),
+    entries: () => entriesOf(state),
+    refused: () => [...state.odd].flatMap(([id, { why }]) => (why === undefined ? [] : [{ id, why }])),
+    adoptOrphan: (entry) => adoptOrphan(state, entry),
+    orphans: () => [...state.orphans].flatMap((id) => cache.get(id) ?? []),
+    forgetOrphan: (id) => {
+      if (state.orphans.has(id)) remove(state, id);
+    },
+    replaceBy: (other) => {
+      state = stateOf(other);
+    },
+  };
+  states.set(cache, () => state);
+  return cache;
+}
+
+const states = new WeakMap<RevocationCache, () => State>();
+
+function stateOf(cache: RevocationCache): State {
+  const state = states.get(cache)?.();
+  if (!state) throw new TypeError('not a cache made by createRevocationCache');
+  return state;
+}
+
+const createState = (): State => ({
+  size: 0,
+  position: undefined,
+  lanes: createDigest(),
+  store: createStore(),
+  unpacked: new Map(),
+  odd: new Map(),
+  orphans: new Set(),
+});
+
+function put(state: State, entry: PutEntry): void {
+  remove(state, entry.id);
+  file(state, entry);
+  stepDigest(state.lanes, entry.id, entry.position, 1);
+  state.size += 1;
+}
+
+function file(state: State, entry: PutEntry): void {
+  const why = whyNotApplied(entry);
+  if (why !== undefined) state.odd.set(entry.id, { entry, why });
+  else if (isKnownEffect(entry.effect)) addEntry(state.store, entry);
+  else {
+    state.odd.set(entry.id, { entry });
+    addEntry(state.store, { ...entry, effect: 'deny' });
+  }
+}
+
+function remove(state: State, id: string): void {
+  const ref = findId(state.store, id);
+  const packed = ref === 0 ? undefined : readEntry(state.store, ref);
+  const held = state.odd.get(id)?.entry ?? packed;
+  if (!held) return;
+  if (packed) removeEntry(state.store, ref, packed);
+  state.unpacked.delete(ref);
+  state.odd.delete(id);
+  if (state.orphans.delete(id)) return;
+  stepDigest(state.lanes, id, held.position, -1);
+  state.size -= 1;
+}
+
+function adoptOrphan(state: State, entry: PutEntry): void {
+  if (findId(state.store, entry.id) !== 0 || state.odd.has(entry.id)) return;
+  file(state, entry);
+  state.orphans.add(entry.id);
+}
+
+function stored({ store }: State, id: string): PutEntry | undefined {
+  const ref = findId(store, id);
+  return ref === 0 ? undefined : readEntry(store, ref);
+}
+
+function* entriesOf({ store, odd, orphans }: State): IterableIterator<PutEntry> {
+  for (const ref of blocks(store.arena)) {
+    const entry = readEntry(store, ref);
+    if (!odd.has(entry.id) && !orphans.has(entry.id)) yield entry;
+  }
+  for (const [id, { entry }] of odd) if (!orphans.has(id)) yield entry;
+}

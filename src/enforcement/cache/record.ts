@@ -1,0 +1,184 @@
+import { parseCursor, formatPosition, entryVersion, type PutEntry } from '../../core/feed.ts';
+import {
+  type CutOffBasis,
+  effects,
+  type Match,
+  type MatchMember,
+  reaches,
+  type Restrict,
+  type StepUp,
+} from '../../core/revocation.ts';
+import { blockHeadBytes, type Ref } from './arena.ts';
+import { type Place, readSigned, readVarint, writeSigned, writeVarint } from './bytes.ts';
+import { type Dictionary, readWord, writeWord } from './dictionary.ts';
+import { endOfText, packText, unpackText } from './packed-text.ts';
+
+/**
+ * One entry in bytes. After the block's head come 32 bits of flags, the next entry with the same anchor if there is
+ * one, the anchor's value, the id, and then the rest, times as differences and frequent words as numbers.
+ */
+export type Filing = {
+  /** The member under whose value the entry is filed. */
+  readonly anchor: MatchMember;
+  /** The entry filed under the same value before it, or 0. */
+  readonly next: Ref;
+};
+
+/** By how few tokens a member usually names; an entry is filed under the first that it has, if that is not crowded. */
+export const anchorOrder = [
+  'jti',
+  'token_sha256',
+  'jkt',
+  'x5t#S256',
+  'sid',
+  'sub',
+  'client_id',
+  'workload',
+  'iss',
+] as const satisfies readonly MatchMember[];
+
+export type AnchorKind = number;
+export const kindOf = (member: MatchMember): AnchorKind => anchorOrder.indexOf(member);
+
+const bases = ['issued', 'session'] as const satisfies readonly CutOffBasis[];
+
+const flagsAt = blockHeadBytes;
+const nextAt = flagsAt + 4;
+const effectMask = 0b111;
+const reachShift = 3;
+const basisShift = 5;
+const hasCutOff = 1 << 7;
+const hasLapse = 1 << 8;
+const hasStepUp = 1 << 9;
+const hasRestrict = 1 << 10;
+const hasAgent = 1 << 11;
+const hasNext = 1 << 12;
+const anchorShift = 13;
+const membersShift = 17;
+
+/** Writes at the place, which then stands behind it. `entry` is one that `whyNotApplied` has passed. */
+export function writeRecord(entry: PutEntry, filing: Filing, words: Dictionary, place: Place): void {
+  const start = place.at;
+  const { view } = place.bytes;
+  view.setUint32(start + flagsAt, flagsOf(entry, filing));
+  place.at = start + nextAt;
+  if (filing.next !== 0) {
+    view.setUint32(place.at, filing.next);
+    place.at += 4;
+  }
+  packText(entry.match[filing.anchor] ?? '', place);
+  packText(entry.id, place);
+  const position = parseCursor(entry.position);
+  writeWord(words, position?.epoch ?? '', place);
+  writeVarint(place, position?.seq ?? 0);
+  const idTime = timeOfId(entry.id);
+  writeSigned(place, entry.committed_at_ms - idTime);
+  const committed = Math.floor(entry.committed_at_ms / 1000);
+  if (entry.cut_off !== undefined) writeSigned(place, entry.cut_off - committed);
+  if (entry.lapses_at !== undefined) writeSigned(place, entry.lapses_at - (entry.cut_off ?? committed));
+  writeWord(words, entry.reason, place);
+  packText(entry.signal_id, place);
+  for (const member of anchorOrder) {
+    const value = entry.match[member];
+    if (value === undefined || member === filing.anchor) continue;
+    if (member === 'iss') writeWord(words, value, place);
+    else packText(value, place);
+  }
+  if (entry.step_up) packText(JSON.stringify(entry.step_up), place);
+  if (entry.restrict) packText(JSON.stringify(entry.restrict), place);
+  if (entry.agent !== undefined) packText(entry.agent, place);
+}
+
+export function readRecord(place: Place, words: Dictionary): PutEntry {
+  const { view } = place.bytes;
+  const flags = view.getUint32(place.at + flagsAt);
+  place.at = anchorAt(view, place.at);
+  const anchorValue = unpackText(place);
+  const id = unpackText(place);
+  const epoch = readWord(words, place);
+  const position = formatPosition({ epoch, seq: readVarint(place) });
+  const committedAtMs = readSigned(place) + timeOfId(id);
+  const committed = Math.floor(committedAtMs / 1000);
+  const cutOff = flags & hasCutOff ? readSigned(place) + committed : undefined;
+  const lapsesAt = flags & hasLapse ? readSigned(place) + (cutOff ?? committed) : undefined;
+  const reason = readWord(words, place);
+  const signalId = unpackText(place);
+  const match = readMatch(flags, anchorValue, words, place);
+  const basis = bases[((flags >>> basisShift) & 0b11) - 1];
+  return {
+    v: entryVersion,
+    op: 'put',
+    id,
+    position,
+    match,
+    reach: reaches[(flags >>> reachShift) & 0b11] ?? 'chain',
+    effect: effects[flags & effectMask] ?? 'deny',
+    ...(cutOff === undefined ? {} : { cut_off: cutOff }),
+    ...(basis ? { cut_off_basis: basis } : {}),
+    ...(lapsesAt === undefined ? {} : { lapses_at: lapsesAt }),
+    ...(flags & hasStepUp ? { step_up: JSON.parse(unpackText(place)) as StepUp } : {}),
+    ...(flags & hasRestrict ? { restrict: JSON.parse(unpackText(place)) as Restrict } : {}),
+    reason,
+    signal_id: signalId,
+    ...(flags & hasAgent ? { agent: unpackText(place) } : {}),
+    committed_at_ms: committedAtMs,
+  };
+}
+
+/** The kind of the record's anchor. Its value begins at `anchorAt`, packed. */
+export const anchorKindAt = (view: DataView, at: number): AnchorKind =>
+  (view.getUint32(at + flagsAt) >>> anchorShift) & 0b1111;
+
+export const anchorAt = (view: DataView, at: number): number =>
+  at + nextAt + (view.getUint32(at + flagsAt) & hasNext ? 4 : 0);
+
+/** Where the packed id begins. */
+export const idAt = (place: Place): number =>
+  endOfText({ bytes: place.bytes, at: anchorAt(place.bytes.view, place.at) });
+
+export const nextOf = (view: DataView, at: number): Ref =>
+  view.getUint32(at + flagsAt) & hasNext ? view.getUint32(at + nextAt) : 0;
+
+/** Only for a record that was written with a next entry. */
+export const setNext = (view: DataView, at: number, next: Ref): void => view.setUint32(at + nextAt, next);
+
+function flagsOf(entry: PutEntry, { anchor, next }: Filing): number {
+  let flags = Math.max(0, effects.indexOf(entry.effect));
+  flags |= reaches.indexOf(entry.reach) << reachShift;
+  if (entry.cut_off_basis) flags |= (bases.indexOf(entry.cut_off_basis) + 1) << basisShift;
+  if (entry.cut_off !== undefined) flags |= hasCutOff;
+  if (entry.lapses_at !== undefined) flags |= hasLapse;
+  if (entry.step_up) flags |= hasStepUp;
+  if (entry.restrict) flags |= hasRestrict;
+  if (entry.agent !== undefined) flags |= hasAgent;
+  if (next !== 0) flags |= hasNext;
+  flags |= kindOf(anchor) << anchorShift;
+  anchorOrder.forEach((member, kind) => {
+    if (entry.match[member] !== undefined) flags |= 1 << (membersShift + kind);
+  });
+  return flags;
+}
+
+function readMatch(flags: number, anchorValue: string, words: Dictionary, place: Place): Match {
+  const match: { [Member in MatchMember]?: string } = {};
+  const anchor = (flags >>> anchorShift) & 0b1111;
+  anchorOrder.forEach((member, kind) => {
+    if (!(flags & (1 << (membersShift + kind)))) return;
+    if (kind === anchor) match[member] = anchorValue;
+    else match[member] = member === 'iss' ? readWord(words, place) : unpackText(place);
+  });
+  return match;
+}
+
+const ulidDigits = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
+
+/** Milliseconds that a ULID after the prefix begins with; 0 where there is none. What is subtracted when writing is added when reading. */
+function timeOfId(id: string): number {
+  let time = 0;
+  for (let index = 4; index < 14; index += 1) {
+    const digit = ulidDigits.indexOf(id.charAt(index));
+    if (digit < 0 || id.length !== 30) return 0;
+    time = time * 32 + digit;
+  }
+  return time;
+}
