@@ -5,7 +5,10 @@ import { createAuditChainStore, createAuditStore } from './adapters/postgres/aud
 import { storageProblem } from './adapters/postgres/database-failures.ts';
 import { openDatabase, type Database } from './adapters/postgres/database.ts';
 import { countHeldWaiting, readHubState } from './adapters/postgres/hub-state.ts';
+import { createIdentityLinkStore } from './adapters/postgres/identity-link-store.ts';
+import { createIssuerStore } from './adapters/postgres/issuer-store.ts';
 import { migrate } from './adapters/postgres/migrate.ts';
+import { createSourceStore } from './adapters/postgres/source-store.ts';
 import { createTokenStore } from './adapters/postgres/token-store.ts';
 import { systemClock, type Clock } from './adapters/system/clock.ts';
 import { lockDataDir } from './adapters/system/data-dir-lock.ts';
@@ -29,7 +32,11 @@ import { describeApi } from './http/openapi.ts';
 import { processRoutes } from './http/process-routes.ts';
 import { createReadiness, type Part } from './http/readiness.ts';
 import { createServer, type HubServer } from './http/server.ts';
+import { identityLinkRoutes } from './identity-links/routes.ts';
+import { createIssuerDirectory } from './issuers/issuer-directory.ts';
+import { issuerRoutes } from './issuers/routes.ts';
 import type { Announcer } from './pipeline/ports.ts';
+import { sourceRoutes } from './sources/routes.ts';
 
 const migrations = fileURLToPath(new URL('../migrations', import.meta.url));
 const emptyCluster = fileURLToPath(new URL('../assets/empty-cluster.tar.gz', import.meta.url));
@@ -178,8 +185,29 @@ async function wire(platform: Platform, config: Config, closers: Closers): Promi
   });
   await server.register(tokenRoutes, { store: tokenStore, nowMs, newId });
   await server.register(auditRoutes, { store: audit, chain });
+  await wireRegistries(server, platform, closers);
   await server.ready();
   return server;
+}
+
+/** Who is known: issuers, sources and what ties names to keys. */
+async function wireRegistries(server: HubServer, platform: Platform, closers: Closers): Promise<void> {
+  const { database, announcer, log } = platform;
+  const { nowMs } = platform.clock;
+  const issuerStore = createIssuerStore({ database, announcer });
+  const issuers = await createIssuerDirectory({
+    store: issuerStore,
+    announcer,
+    onError: warn(log, 'the issuers were not read again'),
+  });
+  closers.add('issuers', () => issuers.close());
+  await server.register(issuerRoutes, { store: issuerStore, nowMs });
+  await server.register(sourceRoutes, { store: createSourceStore({ database, announcer }), nowMs });
+  await server.register(identityLinkRoutes, {
+    store: createIdentityLinkStore({ database, announcer }),
+    nowMs,
+    onlyIssuer: issuers.only,
+  });
 }
 
 function partsOf({ database }: Platform): Readonly<Record<string, Part>> {
