@@ -38,7 +38,7 @@ export function createProcesses() {
       const path = fileURLToPath(new URL(module, import.meta.url));
       const child = fork(path, [JSON.stringify(settings)], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
       const { lastLines } = own(child, name);
-      const said = await within(startTimeoutMs, lastLines, (resolve, reject) => {
+      const said = await within<Said>(startTimeoutMs, lastLines, (resolve, reject) => {
         child.once('message', (message) => resolve(message as Said));
         child.once('exit', () => reject(new Error(lastLines())));
       });
