@@ -125,8 +125,8 @@ CREATE TABLE hub.revocations (
   step_up jsonb,
   restrict jsonb,
   reason text NOT NULL,
-  merge_key bytea NOT NULL,                  -- SHA-256 over match, reach, effect, basis and obligations
-  signal_id text NOT NULL,
+  merge_key bytea NOT NULL,                  -- SHA-256 over match, reach, effect, basis, obligations and who may end it
+  signal_id text NOT NULL,                   -- the newest that put it or moved it forward
   source_id text NOT NULL,
   standing_id text,
   cause text NOT NULL,                       -- event type that put it
@@ -146,6 +146,8 @@ CREATE INDEX revocations_timed ON hub.revocations (lift_at_ms) WHERE state = 'li
 CREATE INDEX revocations_signal ON hub.revocations (signal_id);
 CREATE INDEX revocations_family ON hub.revocations (source_id, subject_key, family) WHERE state = 'live';
 CREATE INDEX revocations_agent ON hub.revocations (agent) WHERE state = 'live';
+CREATE INDEX revocations_standing ON hub.revocations (standing_id) WHERE standing_id IS NOT NULL;
+CREATE INDEX revocations_newest ON hub.revocations (put_at_ms, id);
 CREATE INDEX revocations_ended ON hub.revocations (ended_at_ms) WHERE state <> 'live';
 
 -- Kills that bind late: while one stands, every identity, child or key learnt under its agent, or the
@@ -156,13 +158,20 @@ CREATE TABLE hub.standing_kills (
   source_id text NOT NULL,
   agent text,
   identifier text,                           -- normalised identifier that nobody could resolve yet
-  template jsonb NOT NULL,                   -- everything of a put but its match
+  subject_key text NOT NULL,
+  family text,                               -- events of the same family may end it
+  template jsonb NOT NULL,                   -- everything of a put but its match and the three that a merge moves
+  cut_off bigint,
   lapses_at bigint,
+  lift_at_ms bigint,
+  merge_key bytea NOT NULL,                  -- SHA-256 over agent or identifier and template
   state text NOT NULL DEFAULT 'standing' CHECK (state IN ('standing', 'ended')),
   CHECK ((agent IS NULL) <> (identifier IS NULL))
 );
+CREATE UNIQUE INDEX standing_kills_merge ON hub.standing_kills (source_id, merge_key) WHERE state = 'standing' AND cut_off IS NOT NULL;
 CREATE INDEX standing_kills_agent ON hub.standing_kills (agent) WHERE state = 'standing';
 CREATE INDEX standing_kills_identifier ON hub.standing_kills (identifier) WHERE state = 'standing';
+CREATE INDEX standing_kills_family ON hub.standing_kills (source_id, subject_key, family) WHERE state = 'standing';
 CREATE INDEX standing_kills_signal ON hub.standing_kills (signal_id);
 CREATE INDEX standing_kills_lapse ON hub.standing_kills (lapses_at) WHERE state = 'standing' AND lapses_at IS NOT NULL;
 
@@ -192,6 +201,8 @@ CREATE TABLE hub.agent_identities (          -- keys that its tokens carry
   learnt_at_ms bigint NOT NULL
 );
 CREATE INDEX agent_identities_agent ON hub.agent_identities (agent);
+CREATE INDEX agent_identities_match ON hub.agent_identities USING gin (match jsonb_path_ops);
+CREATE INDEX agent_identities_workload ON hub.agent_identities ((match ->> 'workload') text_pattern_ops) WHERE match ? 'workload';
 
 CREATE TABLE hub.agent_parents (
   child text NOT NULL REFERENCES hub.agents (name) ON DELETE CASCADE,
@@ -226,10 +237,12 @@ CREATE TABLE hub.point_instances (
   applied_seq bigint,
   first_seen_ms bigint NOT NULL,
   last_seen_ms bigint NOT NULL,
-  left_at_ms bigint,
-  left_because text,
+  reported jsonb NOT NULL,                   -- stale_ms, orphans, divergent of its newest receipt
+  fed_until_ms bigint,                       -- no heartbeat reached it after this; lies ahead while it is connected
+  left_at_ms bigint,                         -- it said goodbye
   PRIMARY KEY (point, instance)
 );
+CREATE INDEX point_instances_seen ON hub.point_instances (last_seen_ms);
 
 CREATE TABLE hub.receipts (                  -- cumulative: covers after_seq < position <= through_seq
   point text NOT NULL,

@@ -40,17 +40,18 @@ export type HandledSignal = {
 
 export type HandledRevocation = {
   readonly id: string;
-  readonly position: string;
+  /** Absent in a dry run, as is the time of the commit; the id then names nothing. */
+  readonly position?: string;
   readonly match: Match;
   readonly effect: Effect;
   readonly cutOff?: number;
   readonly lapsesAt?: number;
   readonly agent?: string;
-  readonly committedAtMs: Millis;
+  readonly committedAtMs?: Millis;
   /** An earlier entry was moved forward. */
   readonly merged: boolean;
 };
-export type HandledLift = { readonly id: string; readonly position: string };
+export type HandledLift = { readonly id: string; readonly position?: string };
 
 /** "Look at your position", to every reader on every node. Carries no data; losing one costs a poll interval. */
 export type Announcer = {

@@ -13,11 +13,13 @@ import {
   primaryKey,
   text,
 } from 'drizzle-orm/pg-core';
-import type { BlastRadius, Outcome, StandingTemplate, Warning } from '../../core/decision.ts';
+import type { Outcome, StandingTemplate } from '../../core/decision.ts';
 import type { InstanceDeclaration } from '../../core/feed.ts';
 import type { IssuerSettings } from '../../core/issuer.ts';
 import type { CutOffBasis, Effect, Match, Reach, Restrict, StepUp } from '../../core/revocation.ts';
 import type { JsonObject } from '../../core/vocabulary.ts';
+import type { Reported } from '../../points/ports.ts';
+import type { StoredAnswer, StoredStatement } from './stored-signal.ts';
 
 /** Milliseconds and sequences stay below 2^53. */
 const count = (name: string) => bigint(name, { mode: 'number' });
@@ -25,7 +27,6 @@ const bytes = customType<{ data: Uint8Array; driverData: Uint8Array }>({ dataTyp
 
 export const hub = pgSchema('hub');
 
-// ------------------------------------------------------------------------------------------------------------ the feed
 export const feedHead = hub.table('feed_head', {
   singleton: boolean('singleton').primaryKey().default(true),
   epoch: text('epoch').notNull(),
@@ -46,7 +47,6 @@ export const feedLog = hub.table('feed_log', {
   committedAtMs: count('committed_at_ms').notNull(),
 });
 
-// --------------------------------------------------------------------------------------------------- sources, who calls
 export const sources = hub.table('sources', {
   id: text('id').primaryKey(),
   description: text('description'),
@@ -82,36 +82,13 @@ export const apiTokens = hub.table('api_tokens', {
   lastUsedAtMs: count('last_used_at_ms'),
 });
 
-// ------------------------------------------------------------------------------------------------------------- signals
-/** What a signal was first answered, kept whole: the pipeline's `HandledSignal` without what the row says already. */
-export type StoredAnswer = {
-  readonly rule: string;
-  readonly policyVersion: string;
-  readonly text: string;
-  readonly revocations: readonly StoredRevocation[];
-  readonly lifted: readonly { readonly id: string; readonly position: string }[];
-  readonly blast: BlastRadius;
-  readonly warnings: readonly Warning[];
-};
-export type StoredRevocation = {
-  readonly id: string;
-  readonly position: string;
-  readonly match: Match;
-  readonly effect: Effect;
-  readonly cutOff?: number;
-  readonly lapsesAt?: number;
-  readonly agent?: string;
-  readonly committedAtMs: number;
-  readonly merged: boolean;
-};
-
 export const signals = hub.table('signals', {
   id: text('id').primaryKey(),
   sourceId: text('source_id').notNull(),
   externalId: text('external_id'),
   body: bytes('body').notNull(),
   bodySha256: bytes('body_sha256').notNull(),
-  statement: jsonb('statement').$type<JsonObject>().notNull(),
+  statement: jsonb('statement').$type<StoredStatement>().notNull(),
   eventType: text('event_type').notNull(),
   subjectKey: text('subject_key').notNull(),
   principal: text('principal').notNull(),
@@ -155,7 +132,6 @@ export const held = hub.table('held', {
   decidedAtMs: count('decided_at_ms'),
 });
 
-// --------------------------------------------------------------------------------------------------------- revocations
 export const revocations = hub.table('revocations', {
   id: text('id').primaryKey(),
   epoch: text('epoch').notNull().default(''),
@@ -191,12 +167,16 @@ export const standingKills = hub.table('standing_kills', {
   sourceId: text('source_id').notNull(),
   agent: text('agent'),
   identifier: text('identifier'),
-  template: jsonb('template').$type<StandingTemplate>().notNull(),
+  subjectKey: text('subject_key').notNull(),
+  family: text('family'),
+  template: jsonb('template').$type<Omit<StandingTemplate, 'cutOff' | 'lapsesAt' | 'liftAtMs'>>().notNull(),
+  cutOff: count('cut_off'),
   lapsesAt: count('lapses_at'),
+  liftAtMs: count('lift_at_ms'),
+  mergeKey: bytes('merge_key').notNull(),
   state: text('state').$type<'standing' | 'ended'>().notNull().default('standing'),
 });
 
-// ---------------------------------------------------------------------------------------------------------- registries
 export const agents = hub.table('agents', {
   name: text('name').primaryKey(),
   description: text('description'),
@@ -244,7 +224,6 @@ export const issuers = hub.table('issuers', {
   updatedAtMs: count('updated_at_ms').notNull(),
 });
 
-// -------------------------------------------------------------------------------------------------- points and receipts
 export const pointInstances = hub.table(
   'point_instances',
   {
@@ -255,8 +234,9 @@ export const pointInstances = hub.table(
     appliedSeq: count('applied_seq'),
     firstSeenMs: count('first_seen_ms').notNull(),
     lastSeenMs: count('last_seen_ms').notNull(),
+    reported: jsonb('reported').$type<Reported>().notNull(),
+    fedUntilMs: count('fed_until_ms'),
     leftAtMs: count('left_at_ms'),
-    leftBecause: text('left_because'),
   },
   (table) => [primaryKey({ columns: [table.point, table.instance] })],
 );
@@ -296,7 +276,6 @@ export const reports = hub.table('reports', {
   receivedAtMs: count('received_at_ms').notNull(),
 });
 
-// --------------------------------------------------------------------------------------------------------------- audit
 export const auditLog = hub.table('audit_log', {
   id: bigint('id', { mode: 'number' }).generatedAlwaysAsIdentity().primaryKey(),
   atMs: count('at_ms').notNull(),

@@ -1,0 +1,138 @@
+import { sql } from 'drizzle-orm';
+import type { LinkChange } from '../../core/decision.ts';
+import type { Revocation } from '../../core/revocation.ts';
+import { revocationId, standingKillId, type Millis, type StandingKillId } from '../../core/vocabulary.ts';
+import { auditEntries } from '../../pipeline/audit-entries.ts';
+import { handledSignal } from '../../pipeline/handled-signal.ts';
+import type { HandledRevocation } from '../../pipeline/ports.ts';
+import type { CommittedSignal, DecidedSignal } from '../../pipeline/store.ts';
+import { newId } from '../system/ids.ts';
+import { insertAudit } from './audit-store.ts';
+import type { Statements } from './database.ts';
+import { changeLinks } from './link-changes.ts';
+import { recordSignals } from './record-signals.ts';
+import { writeEntries, type WrittenPut } from './revocation-feed.ts';
+import { endRevocations, type Ending } from './revocation-writes.ts';
+import { endStandingKills, putStandingKills } from './standing-kills.ts';
+
+/**
+ * Writes what was decided about a group of signals: ends first, then what stands, then entries and their place in the
+ * feed, then signals and audit, which name those places. In the order of the group; the transaction is the caller's.
+ */
+export async function commitGroup(
+  tx: Statements,
+  group: readonly DecidedSignal[],
+  nowMs: Millis,
+): Promise<readonly CommittedSignal[]> {
+  await changeLinks(
+    tx,
+    group.flatMap(({ decision }): readonly LinkChange[] => decision.links),
+    nowMs,
+  );
+  const endings = distinctEndings([...(await endingsOfReleased(tx, group)), ...group.flatMap(endingsOf)]);
+  const ended = await endRevocations(tx, endings, { state: 'lifted', atMs: nowMs });
+  await endStandingKills(tx, {
+    ids: group.flatMap(({ decision }) => decision.standingEnds),
+    ofSignals: group.filter(({ released }) => released).map(({ signalId }) => signalId),
+  });
+  const planned = await planEntries(tx, group);
+  const endedIds = ended.map(({ id }) => id);
+  const { puts, ends } = await writeEntries(tx, { endedIds, puts: planned.flat() }, nowMs);
+  const byId = new Map(endings.map(({ id, by }) => [id, by]));
+  let taken = 0;
+  const committed = group.map((decided, index): CommittedSignal => {
+    const mine = puts.slice(taken, (taken += planned[index]?.length ?? 0));
+    const lifted = endedIds
+      .filter((id) => byId.get(id) === decided.signalId)
+      .flatMap((id) => {
+        const place = ends.get(id);
+        return place === undefined ? [] : [{ id, ...place }];
+      });
+    const seqs = [...mine, ...lifted].map(({ seq }) => seq);
+    return {
+      revocations: mine.map(handledRevocation),
+      lifted: lifted.map(({ id, position }) => ({ id, position })),
+      ...(seqs.length === 0 ? {} : { lastSeq: Math.max(...seqs) }),
+    };
+  });
+  const answered = group.map((decided, index) => {
+    const effects = committed[index] ?? { revocations: [], lifted: [] };
+    return { decided, effects, answer: handledSignal(decided, effects) };
+  });
+  await recordSignals(tx, answered, nowMs);
+  await insertAudit(
+    tx,
+    answered.flatMap(({ decided, effects }) => auditEntries(decided, effects, nowMs)),
+  );
+  return committed;
+}
+
+const endingsOf = ({ signalId, decision }: DecidedSignal): readonly Ending[] =>
+  decision.lifts.map((id) => ({ id, by: signalId }));
+
+/** What a signal put while it waited ends when it is released: what it puts now stands for it. */
+async function endingsOfReleased(
+  tx: Statements,
+  group: readonly DecidedSignal[],
+): Promise<readonly Ending[]> {
+  const released = group.filter((decided) => decided.released).map(({ signalId }) => signalId);
+  if (released.length === 0) return [];
+  const { rows } = await tx.execute<{ id: string; by: string }>(sql`
+    SELECT id, signal_id AS by FROM hub.revocations
+     WHERE state = 'live' AND signal_id = ANY (${sql.param(released)}::text[])`);
+  return rows.map(({ id, by }) => ({ id: revocationId(id), by }));
+}
+
+const distinctEndings = (endings: readonly Ending[]): readonly Ending[] => [
+  ...new Map(endings.toReversed().map((ending) => [ending.id, ending])).values(),
+];
+
+/** Entries of each signal with the ids of the standing kills that they belong to. */
+async function planEntries(
+  tx: Statements,
+  group: readonly DecidedSignal[],
+): Promise<readonly (readonly Revocation[])[]> {
+  const standing = group.flatMap(({ signalId, statement, decision }) =>
+    decision.standing.map((plan) => ({
+      id: standingKillId(newId('std')),
+      signalId,
+      sourceId: statement.source.id,
+      plan,
+    })),
+  );
+  const standingIds = await putStandingKills(tx, standing);
+  let taken = 0;
+  return group.map((decided) => {
+    const mine = standingIds.slice(taken, (taken += decided.decision.standing.length));
+    return decided.decision.puts.map((put) => entryOf(decided, put, mine));
+  });
+}
+
+function entryOf(
+  { signalId, statement }: DecidedSignal,
+  { standing, ...put }: DecidedSignal['decision']['puts'][number],
+  standingIds: readonly StandingKillId[],
+): Revocation {
+  const standingId = standing === undefined ? undefined : standingIds[standing];
+  return {
+    ...put,
+    id: revocationId(newId('rev')),
+    signalId,
+    sourceId: statement.source.id,
+    cause: statement.eventType,
+    subjectKey: statement.query.key,
+    ...(standingId === undefined ? {} : { standingId }),
+  };
+}
+
+const handledRevocation = ({ entry, position, committedAtMs, merged }: WrittenPut): HandledRevocation => ({
+  id: entry.id,
+  position,
+  match: entry.match,
+  effect: entry.effect,
+  ...(entry.cutOff === undefined ? {} : { cutOff: entry.cutOff }),
+  ...(entry.lapsesAt === undefined ? {} : { lapsesAt: entry.lapsesAt }),
+  ...(entry.agent === undefined ? {} : { agent: entry.agent }),
+  committedAtMs,
+  merged,
+});

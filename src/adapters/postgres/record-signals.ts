@@ -1,0 +1,125 @@
+import { sql } from 'drizzle-orm';
+import type { Millis } from '../../core/vocabulary.ts';
+import type { HandledSignal } from '../../pipeline/ports.ts';
+import type { DecidedSignal } from '../../pipeline/store.ts';
+import type { Statements } from './database.ts';
+import { storedAnswer, storedStatement } from './signal-rows.ts';
+
+export type AnsweredSignal = { readonly decided: DecidedSignal; readonly answer: HandledSignal };
+
+/** Writes the rows of new signals, moves those of released ones on, and what their subjects' newest events are. */
+export async function recordSignals(
+  tx: Statements,
+  group: readonly AnsweredSignal[],
+  nowMs: Millis,
+): Promise<void> {
+  await insertSignals(
+    tx,
+    group.filter(({ decided }) => decided.released === undefined),
+  );
+  for (const { decided, answer } of group) {
+    if (decided.released !== undefined) await moveReleasedOn(tx, decided, answer, decided.released.by, nowMs);
+  }
+  await rememberNewest(tx, group);
+  await insertHeld(tx, group, nowMs);
+}
+
+async function insertSignals(tx: Statements, group: readonly AnsweredSignal[]): Promise<void> {
+  if (group.length === 0) return;
+  const rows = group.map(({ decided: { signalId, statement, decision, principal }, answer }) => ({
+    id: signalId,
+    source_id: statement.source.id,
+    external_id: statement.externalId,
+    statement: storedStatement(statement),
+    event_type: statement.eventType,
+    subject_key: statement.query.key,
+    principal,
+    event_time: statement.eventTime,
+    received_at_ms: statement.receivedAtMs,
+    actor: statement.actor,
+    txn: statement.txn,
+    outcome: decision.outcome,
+    answer: storedAnswer(answer),
+    agents: decision.agents,
+    kills: decision.kills,
+    last_seq: answer.lastSeq,
+  }));
+  await tx.execute(sql`
+    INSERT INTO hub.signals (id, source_id, external_id, body, body_sha256, statement, event_type, subject_key, principal,
+        event_time, received_at_ms, actor, txn, outcome, answer, agents, kills, last_seq)
+    SELECT x.id, source_id, external_id, b.body, b.sha256, statement, event_type, subject_key, principal, event_time,
+        received_at_ms, actor, txn, outcome, answer, ARRAY(SELECT json_array_elements_text(agents)), kills, last_seq
+      FROM json_to_recordset(${JSON.stringify(rows)}::json) AS x (id text, source_id text, external_id text, statement jsonb,
+        event_type text, subject_key text, principal text, event_time double precision, received_at_ms bigint, actor text,
+        txn text, outcome text, answer jsonb, agents json, kills boolean, last_seq bigint)
+      JOIN unnest(${sql.param(rows.map(({ id }) => id))}::text[],
+                  ${sql.param(group.map(({ decided }) => decided.statement.body))}::bytea[],
+                  ${sql.param(group.map(({ decided }) => decided.statement.bodySha256))}::bytea[])
+        AS b (id, body, sha256) ON b.id = x.id`);
+}
+
+async function moveReleasedOn(
+  tx: Statements,
+  { signalId, decision, principal }: DecidedSignal,
+  answer: HandledSignal,
+  by: string,
+  nowMs: Millis,
+): Promise<void> {
+  await tx.execute(sql`
+    UPDATE hub.signals SET outcome = ${decision.outcome}, answer = ${JSON.stringify(storedAnswer(answer))}::jsonb,
+           agents = ${sql.param(decision.agents)}::text[], kills = ${decision.kills}, principal = ${principal},
+           last_seq = ${answer.lastSeq ?? null}
+     WHERE id = ${signalId}`);
+  await tx.execute(sql`
+    UPDATE hub.held SET state = 'released', decided_by = ${by}, decided_at_ms = ${nowMs} WHERE signal_id = ${signalId}`);
+}
+
+/** The newest event of each family stays the newest: an older one, told later, does not replace it. */
+async function rememberNewest(tx: Statements, group: readonly AnsweredSignal[]): Promise<void> {
+  const newest = new Map<string, object>();
+  for (const { decided } of group) {
+    const { statement, decision } = decided;
+    if (decision.remember === undefined) continue;
+    const { family, eventTime } = decision.remember;
+    newest.set(JSON.stringify([statement.source.id, statement.query.key, family]), {
+      source_id: statement.source.id,
+      subject_key: statement.query.key,
+      family,
+      event_type: statement.eventType,
+      event_time: eventTime,
+    });
+  }
+  if (newest.size === 0) return;
+  await tx.execute(sql`
+    INSERT INTO hub.subject_states AS s (source_id, subject_key, family, event_type, event_time)
+    SELECT * FROM json_to_recordset(${JSON.stringify([...newest.values()])}::json)
+      AS x (source_id text, subject_key text, family text, event_type text, event_time double precision)
+     ORDER BY 1, 2, 3
+    ON CONFLICT (source_id, subject_key, family) DO UPDATE
+      SET event_type = excluded.event_type, event_time = excluded.event_time WHERE excluded.event_time >= s.event_time`);
+}
+
+/** What only two persons may let through, no clock lets through. */
+async function insertHeld(tx: Statements, group: readonly AnsweredSignal[], nowMs: Millis): Promise<void> {
+  const rows = group.flatMap(({ decided: { signalId, statement, decision, released } }) => {
+    const { hold } = decision;
+    if (hold === undefined || released !== undefined) return [];
+    const { heldDefault, heldSeconds } = statement.source;
+    return [
+      {
+        signal_id: signalId,
+        source_id: statement.source.id,
+        code: hold.code,
+        text: hold.text,
+        approvals_required: hold.approvalsRequired,
+        deadline_ms: nowMs + heldSeconds * 1_000,
+        at_deadline: hold.approvalsRequired > 1 || hold.code === 'issuer-wide' ? 'discard' : heldDefault,
+      },
+    ];
+  });
+  if (rows.length === 0) return;
+  await tx.execute(sql`
+    INSERT INTO hub.held (signal_id, source_id, code, text, approvals_required, deadline_ms, at_deadline)
+    SELECT * FROM json_to_recordset(${JSON.stringify(rows)}::json) AS x (signal_id text, source_id text, code text, text text,
+      approvals_required integer, deadline_ms bigint, at_deadline text)`);
+}

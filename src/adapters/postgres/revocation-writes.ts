@@ -1,0 +1,165 @@
+import { sql, type SQL } from 'drizzle-orm';
+import type { Revocation } from '../../core/revocation.ts';
+import { revocationId, type Millis, type RevocationId, type StandingKillId } from '../../core/vocabulary.ts';
+import { mergeKey } from '../../pipeline/merge-key.ts';
+import type { Statements } from './database.ts';
+import { placeOf, type FeedPlace } from './feed-append.ts';
+import { revocationJson, revocationOf, revocationRow, type RevocationRow } from './revocation-rows.ts';
+
+/** No statement writes more rows, so that none holds its locks for long. */
+export const rowsPerStatementMax = 1_000;
+
+/** An entry as it stands after a put. */
+export type PutRevocation = {
+  readonly entry: Revocation;
+  /** An earlier entry was moved forward: `entry.id` is its id. */
+  readonly merged: boolean;
+  /** Where the earlier entry stands that reached further already: it did not move. */
+  readonly coveredAt?: FeedPlace;
+};
+
+/**
+ * Puts entries, or moves those forward that they merge with (DESIGN §5). Does not append to the feed.
+ *
+ * @param entries no two of them merge with each other: `foldMerging` first.
+ * @returns in the order given.
+ */
+export async function putRevocations(
+  tx: Statements,
+  entries: readonly Revocation[],
+  nowMs: Millis,
+): Promise<readonly PutRevocation[]> {
+  const puts: PutRevocation[] = [];
+  for (let start = 0; start < entries.length; start += rowsPerStatementMax) {
+    puts.push(...(await putChunk(tx, entries.slice(start, start + rowsPerStatementMax), nowMs)));
+  }
+  return puts;
+}
+
+async function putChunk(
+  tx: Statements,
+  entries: readonly Revocation[],
+  nowMs: Millis,
+): Promise<PutRevocation[]> {
+  const keys = entries.map((entry) => Buffer.from(mergeKey(entry)).toString('hex'));
+  const input = entries.map((entry, index) => ({ ...revocationRow(entry), merge_key: keys[index] }));
+  const { rows } = await tx.execute<PutRow>(sql`
+    INSERT INTO hub.revocations AS r (id, match, reach, effect, cut_off, cut_off_basis, lapses_at, step_up, restrict,
+        reason, merge_key, signal_id, source_id, standing_id, cause, family, subject_key, agent, lift_at_ms, put_at_ms)
+    SELECT id, match, reach, effect, cut_off, cut_off_basis, lapses_at, step_up, restrict, reason,
+        decode(merge_key, 'hex'), signal_id, source_id, standing_id, cause, family, subject_key, agent, lift_at_ms, ${nowMs}
+      FROM json_to_recordset(${JSON.stringify(input)}::json) AS x (id text, match jsonb, reach text, effect text,
+        cut_off bigint, cut_off_basis text, lapses_at bigint, step_up jsonb, restrict jsonb, reason text, merge_key text,
+        signal_id text, source_id text, standing_id text, cause text, family text, subject_key text, agent text, lift_at_ms bigint)
+     ORDER BY merge_key
+    ON CONFLICT (source_id, merge_key) WHERE state = 'live' AND cut_off IS NOT NULL DO UPDATE SET
+      cut_off = greatest(r.cut_off, excluded.cut_off),
+      lapses_at = ${later(sql`lapses_at`)},
+      lift_at_ms = ${later(sql`lift_at_ms`)},
+      reason = ${newest(sql`reason`)}, cause = ${newest(sql`cause`)}, signal_id = ${newest(sql`signal_id`)},
+      standing_id = coalesce(${newest(sql`standing_id`)}, r.standing_id), agent = coalesce(${newest(sql`agent`)}, r.agent)
+    RETURNING encode(r.merge_key, 'hex') AS merge_key, r.epoch, r.seq::float8 AS seq, r.committed_at_ms::float8 AS at_ms,
+              ${revocationJson} AS row`);
+  const byId = new Map(rows.map((row) => [row.row.id, row]));
+  const merging = rows.filter(({ row }) => row.cut_off !== undefined);
+  const byKey = new Map(merging.map((row) => [`${row.row.source_id} ${row.merge_key}`, row]));
+  return entries.map((asked, index) => {
+    const put = byId.get(asked.id) ?? byKey.get(`${asked.sourceId} ${keys[index]}`);
+    if (put === undefined) throw new Error(`revocation ${asked.id} was not put`);
+    const entry = revocationOf(put.row);
+    const merged = entry.id !== asked.id;
+    return { entry, merged, ...(merged && reachesFurther(entry, asked) ? { coveredAt: placeOf(put) } : {}) };
+  });
+}
+
+type PutRow = { merge_key: string; epoch: string; seq: number; at_ms: number; row: RevocationRow };
+
+/** The later of two, where nothing means never. */
+const later = (column: SQL): SQL =>
+  sql`CASE WHEN r.${column} IS NULL OR excluded.${column} IS NULL THEN NULL ELSE greatest(r.${column}, excluded.${column}) END`;
+
+/** Of what was asked for, unless it cuts off earlier than what stands. */
+const newest = (column: SQL): SQL =>
+  sql`CASE WHEN excluded.cut_off >= r.cut_off THEN excluded.${column} ELSE r.${column} END`;
+
+/** What stands is later in both than what was asked for: so it was before. */
+function reachesFurther(now: Revocation, asked: Revocation): boolean {
+  const lapsesLater =
+    now.lapsesAt === undefined || (asked.lapsesAt !== undefined && now.lapsesAt > asked.lapsesAt);
+  return lapsesLater && asked.lapsesAt !== undefined && (now.cutOff ?? 0) > (asked.cutOff ?? 0);
+}
+
+/**
+ * Entries that would merge with each other become one, the later cut-off and lapse of them; the others stay as they
+ * are. A group of signals is one moment: what two of them put alike needs one entry.
+ *
+ * @returns which of the folded entries stands for each one given.
+ */
+export function foldMerging(entries: readonly Revocation[]): {
+  readonly folded: readonly Revocation[];
+  readonly standsFor: readonly number[];
+} {
+  const folded: Revocation[] = [];
+  const byKey = new Map<string, number>();
+  const standsFor = entries.map((entry) => {
+    if (entry.cutOff === undefined) return folded.push(entry) - 1;
+    const key = `${entry.sourceId} ${Buffer.from(mergeKey(entry)).toString('base64')}`;
+    const index = byKey.get(key);
+    const first = index === undefined ? undefined : folded[index];
+    if (index === undefined || first === undefined) {
+      byKey.set(key, folded.length);
+      return folded.push(entry) - 1;
+    }
+    folded[index] = moveForward(first, entry);
+    return index;
+  });
+  return { folded, standsFor };
+}
+
+function moveForward(first: Revocation, next: Revocation): Revocation {
+  const { lapsesAt: _, liftAtMs: __, ...rest } = { ...first, ...next };
+  const lapsesAt = latest(first.lapsesAt, next.lapsesAt);
+  const liftAtMs = latest(first.liftAtMs, next.liftAtMs);
+  return {
+    ...rest,
+    id: first.id,
+    cutOff: Math.max(first.cutOff ?? 0, next.cutOff ?? 0),
+    ...(lapsesAt === undefined ? {} : { lapsesAt }),
+    ...(liftAtMs === undefined ? {} : { liftAtMs }),
+  };
+}
+
+const latest = (one: number | undefined, other: number | undefined): number | undefined =>
+  one === undefined || other === undefined ? undefined : Math.max(one, other);
+
+export type Ending = { readonly id: RevocationId; readonly by: string };
+export type EndedRevocation = { readonly id: RevocationId; readonly standingId?: StandingKillId };
+
+/**
+ * Ends live entries. Those that are live no more stay as they are, so that each ends once. Does not append to the feed.
+ *
+ * @returns those that ended now, ordered by id.
+ */
+export async function endRevocations(
+  tx: Statements,
+  endings: readonly Ending[],
+  to: { readonly state: 'lifted' | 'dropped'; readonly atMs: Millis },
+): Promise<readonly EndedRevocation[]> {
+  const ended: EndedRevocation[] = [];
+  for (let start = 0; start < endings.length; start += rowsPerStatementMax) {
+    const chunk = endings.slice(start, start + rowsPerStatementMax);
+    const { rows } = await tx.execute<{ id: string; standing_id: StandingKillId | null }>(sql`
+      WITH locked AS (
+        SELECT r.id, x.ended_by FROM hub.revocations r
+          JOIN unnest(${sql.param(chunk.map(({ id }) => id))}::text[],
+                      ${sql.param(chunk.map(({ by }) => by))}::text[]) AS x (id, ended_by) USING (id)
+         WHERE r.state = 'live' ORDER BY r.id FOR UPDATE OF r)
+      UPDATE hub.revocations r SET state = ${to.state}, ended_at_ms = ${to.atMs}, ended_by = locked.ended_by
+        FROM locked WHERE r.id = locked.id
+      RETURNING r.id, r.standing_id`);
+    for (const { id, standing_id: standingId } of rows) {
+      ended.push({ id: revocationId(id), ...(standingId === null ? {} : { standingId }) });
+    }
+  }
+  return ended.sort((a, b) => (a.id < b.id ? -1 : 1));
+}

@@ -1,0 +1,147 @@
+import { sql } from 'drizzle-orm';
+import { corroborationSeconds, type Memory } from '../../core/decision.ts';
+import type { Revocation } from '../../core/revocation.ts';
+import type { SourceId, StandingKillId } from '../../core/vocabulary.ts';
+import type { MemoryQuestion } from '../../pipeline/store.ts';
+import type { Statements } from './database.ts';
+import { revocationJson, revocationOf, type RevocationRow } from './revocation-rows.ts';
+
+const brakeWindowMs = 60_000;
+
+/** What happened before, in the order of the questions, in three reads at most. */
+export async function recall(
+  tx: Statements,
+  questions: readonly MemoryQuestion[],
+): Promise<readonly Memory[]> {
+  const past = await readPast(tx, questions);
+  const entries = await readEntries(tx, questions);
+  const standing = await readStanding(tx, questions);
+  return questions.map(({ sourceId }, index) => {
+    const newest = past.newest.get(index);
+    return {
+      ...(newest === undefined ? {} : { newest }),
+      familyEntries: entries.get(`family ${index}`) ?? [],
+      named: entries.get(`named ${index}`) ?? [],
+      familyStanding: standing.get(`family ${index}`) ?? [],
+      namedStanding: standing.get(`named ${index}`) ?? [],
+      killsInLastMinute: past.kills.get(sourceId) ?? 0,
+      corroborated: past.corroborated.has(index),
+    };
+  });
+}
+
+type Past = {
+  readonly newest: ReadonlyMap<number, NonNullable<Memory['newest']>>;
+  readonly corroborated: ReadonlySet<number>;
+  readonly kills: ReadonlyMap<SourceId, number>;
+};
+
+async function readPast(tx: Statements, questions: readonly MemoryQuestion[]): Promise<Past> {
+  const [first] = questions;
+  if (first === undefined) return { newest: new Map(), corroborated: new Set(), kills: new Map() };
+  const limits = new Map(questions.map(({ sourceId, countKillsTo }) => [sourceId, countKillsTo]));
+  const { rows } = await tx.execute<{
+    newest: readonly { q: number; event_type: string; event_time: number }[] | null;
+    corroborated: readonly number[] | null;
+    kills: readonly { source_id: SourceId; count: number }[] | null;
+  }>(sql`
+    WITH asked AS (
+      SELECT * FROM json_to_recordset(${JSON.stringify(questions.map(askedRow))}::json)
+        AS x (q integer, source_id text, subject_key text, principal text, family text))
+    SELECT (SELECT json_agg(json_build_object('q', a.q, 'event_type', s.event_type, 'event_time', s.event_time))
+              FROM asked a JOIN hub.subject_states s USING (source_id, subject_key, family)) AS newest,
+           (SELECT json_agg(a.q) FROM asked a WHERE EXISTS (
+              SELECT FROM hub.signals k WHERE k.principal = a.principal AND k.kills AND k.source_id <> a.source_id
+                 AND k.received_at_ms > ${first.nowMs - corroborationSeconds * 1_000})) AS corroborated,
+           (SELECT json_agg(json_build_object('source_id', l.source_id, 'count', (
+              SELECT count(*) FROM (
+                SELECT FROM hub.signals k WHERE k.source_id = l.source_id AND k.kills AND k.outcome NOT IN ('held', 'discarded')
+                   AND k.received_at_ms > ${first.nowMs - brakeWindowMs} LIMIT l.most) counted)))
+              FROM unnest(${sql.param([...limits.keys()])}::text[], ${sql.param([...limits.values()])}::integer[])
+                AS l (source_id, most) WHERE l.most > 0) AS kills`);
+  const [row] = rows;
+  const newest = (row?.newest ?? []).map((state): [number, NonNullable<Memory['newest']>] => [
+    state.q,
+    { eventType: state.event_type, eventTime: state.event_time },
+  ]);
+  return {
+    newest: new Map(newest),
+    corroborated: new Set(row?.corroborated),
+    kills: new Map((row?.kills ?? []).map((count) => [count.source_id, count.count])),
+  };
+}
+
+const askedRow = ({ sourceId, subjectKey, principal, family }: MemoryQuestion, index: number) => ({
+  q: index,
+  source_id: sourceId,
+  subject_key: subjectKey,
+  principal,
+  family,
+});
+
+/** Questions about entries: few signals have any. */
+function entryQuestions(questions: readonly MemoryQuestion[]): string | undefined {
+  const asked = questions.flatMap(({ sourceId, subjectKey, family, names }, q) => {
+    const { revocationId, signalId } = names;
+    if (family === undefined && revocationId === undefined && signalId === undefined) return [];
+    return [
+      {
+        q,
+        source_id: sourceId,
+        subject_key: subjectKey,
+        family,
+        revocation_id: revocationId,
+        signal_id: signalId,
+      },
+    ];
+  });
+  return asked.length === 0 ? undefined : JSON.stringify(asked);
+}
+
+const askedOf = (asked: string) => sql`json_to_recordset(${asked}::json)
+  AS a (q integer, source_id text, subject_key text, family text, revocation_id text, signal_id text)`;
+
+async function readEntries(
+  tx: Statements,
+  questions: readonly MemoryQuestion[],
+): Promise<ReadonlyMap<string, Revocation[]>> {
+  const asked = entryQuestions(questions);
+  if (asked === undefined) return new Map();
+  const { rows } = await tx.execute<{ why: string; row: RevocationRow }>(sql`
+    SELECT 'family ' || a.q AS why, ${revocationJson} AS row FROM ${askedOf(asked)} JOIN hub.revocations r
+        ON r.state = 'live' AND r.source_id = a.source_id AND r.subject_key = a.subject_key AND r.family = a.family
+    UNION ALL
+    SELECT 'named ' || a.q, ${revocationJson} FROM ${askedOf(asked)} JOIN hub.revocations r
+        ON r.state = 'live' AND r.id = a.revocation_id
+    UNION ALL
+    SELECT 'named ' || a.q, ${revocationJson} FROM ${askedOf(asked)} JOIN hub.revocations r
+        ON r.state = 'live' AND r.signal_id = a.signal_id`);
+  return grouped(rows.map(({ why, row }) => [why, revocationOf(row)]));
+}
+
+async function readStanding(
+  tx: Statements,
+  questions: readonly MemoryQuestion[],
+): Promise<ReadonlyMap<string, StandingKillId[]>> {
+  const asked = entryQuestions(questions);
+  if (asked === undefined) return new Map();
+  const { rows } = await tx.execute<{ why: string; id: StandingKillId }>(sql`
+    SELECT 'family ' || a.q AS why, s.id FROM ${askedOf(asked)} JOIN hub.standing_kills s
+        ON s.state = 'standing' AND s.source_id = a.source_id AND s.subject_key = a.subject_key AND s.family = a.family
+    UNION ALL
+    SELECT 'named ' || a.q, s.id FROM ${askedOf(asked)} JOIN hub.revocations n ON n.id = a.revocation_id
+        JOIN hub.standing_kills s ON s.state = 'standing' AND s.id = n.standing_id
+     WHERE NOT EXISTS (SELECT FROM hub.revocations r WHERE r.standing_id = s.id AND r.state = 'live' AND r.id <> n.id)
+    UNION ALL
+    SELECT 'named ' || a.q, s.id FROM ${askedOf(asked)} JOIN hub.standing_kills s
+        ON s.state = 'standing' AND s.signal_id = a.signal_id
+     WHERE NOT EXISTS (
+       SELECT FROM hub.revocations r WHERE r.standing_id = s.id AND r.state = 'live' AND r.signal_id <> a.signal_id)`);
+  return grouped(rows.map(({ why, id }) => [why, id]));
+}
+
+function grouped<Value>(pairs: readonly (readonly [string, Value])[]): Map<string, Value[]> {
+  const groups = new Map<string, Value[]>();
+  for (const [key, value] of pairs) groups.set(key, [...(groups.get(key) ?? []), value]);
+  return groups;
+}

@@ -1,0 +1,82 @@
+import { sql } from 'drizzle-orm';
+import { DatabaseError } from 'pg';
+import { Problem } from '../../core/problem.ts';
+import type { EarlierSignal, ExternalKey, SignalStore, SignalTransaction } from '../../pipeline/store.ts';
+import { commitGroup } from './commit-group.ts';
+import type { Database, Statements } from './database.ts';
+import { readRegistries } from './resolve-subjects.ts';
+import { recall } from './signal-memory.ts';
+import { answerOf } from './signal-rows.ts';
+import { lockRegistry, shareRegistry } from './standing-binding.ts';
+import { signals } from './schema.ts';
+
+/** Two nodes met over the same rows or the same external id: a second look decides. */
+const retriedStates = new Set(['40001', '40P01', '23505']);
+
+export function createSignalStore({ database }: { readonly database: Database }): SignalStore {
+  const once = <T>(work: (tx: SignalTransaction) => Promise<T>) =>
+    database.transact((tx) => work(transactionOn(tx)));
+  return {
+    async transact(work) {
+      try {
+        return await once(work).catch((error: unknown) => {
+          if (retriedStates.has(sqlState(error) ?? '')) return once(work);
+          throw error;
+        });
+      } catch (error) {
+        throw unstorable(error) ?? error;
+      }
+    },
+  };
+}
+
+const transactionOn = (tx: Statements): SignalTransaction => ({
+  async begin(keys, registries) {
+    await (registries === 'read' ? shareRegistry(tx) : lockRegistry(tx));
+    return findEarlier(tx, keys);
+  },
+  readRegistries: (queries) => readRegistries(tx, queries),
+  recall: (questions) => recall(tx, questions),
+  commit: (group, nowMs) => commitGroup(tx, group, nowMs),
+  async lockHeld(signalId) {
+    const { rows } = await tx.execute(sql`
+      SELECT FROM hub.held WHERE signal_id = ${signalId} AND state = 'waiting' FOR UPDATE`);
+    return rows.length > 0;
+  },
+});
+
+async function findEarlier(
+  tx: Statements,
+  keys: readonly ExternalKey[],
+): Promise<readonly (EarlierSignal | undefined)[]> {
+  const given = keys.filter(({ externalId }) => externalId !== undefined);
+  if (given.length === 0) return keys.map(() => undefined);
+  const rows = await tx
+    .select()
+    .from(signals)
+    .where(sql`(${signals.sourceId}, ${signals.externalId}) IN (
+      SELECT * FROM unnest(${sql.param(given.map(({ sourceId }) => sourceId))}::text[],
+                           ${sql.param(given.map(({ externalId }) => externalId))}::text[]))`);
+  const earlier = new Map(rows.map((row) => [JSON.stringify([row.sourceId, row.externalId]), row]));
+  return keys.map(({ sourceId, externalId }) => {
+    const row = externalId === undefined ? undefined : earlier.get(JSON.stringify([sourceId, externalId]));
+    return row && { bodySha256: row.bodySha256, answer: answerOf(row, true) };
+  });
+}
+
+/** Class 22: text that is none. 54000: a name too long for an index. */
+function unstorable(error: unknown): Problem | undefined {
+  const state = sqlState(error);
+  if (state === undefined || !(state.startsWith('22') || state === '54000')) return undefined;
+  return new Problem('unstorable-text', 'Something in the signal cannot be stored.', {
+    hint: 'Texts are well-formed Unicode without U+0000; names are at most 2,000 bytes long.',
+    cause: error,
+  });
+}
+
+function sqlState(error: unknown): string | undefined {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (cause instanceof DatabaseError) return cause.code;
+  }
+  return undefined;
+}

@@ -1,0 +1,97 @@
+import { sql } from 'drizzle-orm';
+import type { PlannedStanding } from '../../core/decision.ts';
+import type { SignalId, SourceId, StandingKillId } from '../../core/vocabulary.ts';
+import { standingMergeKey } from '../../pipeline/merge-key.ts';
+import type { Statements } from './database.ts';
+
+export type NewStandingKill = {
+  readonly id: StandingKillId;
+  readonly signalId: SignalId;
+  readonly sourceId: SourceId;
+  readonly plan: PlannedStanding;
+};
+
+/**
+ * Records kills that go on binding what becomes known later. Like entries, those of one source that are equal and cut
+ * off are one that moves forward.
+ *
+ * @returns the id that stands for each one given.
+ */
+export async function putStandingKills(
+  tx: Statements,
+  kills: readonly NewStandingKill[],
+): Promise<readonly StandingKillId[]> {
+  if (kills.length === 0) return [];
+  const inputs = new Map<string, ReturnType<typeof standingRow>>();
+  const keys = kills.map((kill) => {
+    const row = standingRow(kill);
+    const key = row.cut_off === undefined ? row.id : `${row.source_id} ${row.merge_key}`;
+    const before = inputs.get(key);
+    inputs.set(key, before === undefined || (before.cut_off ?? 0) <= (row.cut_off ?? 0) ? row : before);
+    return key;
+  });
+  const { rows } = await tx.execute<{ id: StandingKillId; key: string }>(sql`
+    INSERT INTO hub.standing_kills AS s (id, signal_id, source_id, agent, identifier, subject_key, family, template,
+        cut_off, lapses_at, lift_at_ms, merge_key)
+    SELECT id, signal_id, source_id, agent, identifier, subject_key, family, template, cut_off, lapses_at, lift_at_ms,
+        decode(merge_key, 'hex')
+      FROM json_to_recordset(${JSON.stringify([...inputs.values()])}::json) AS x (id text, signal_id text, source_id text,
+        agent text, identifier text, subject_key text, family text, template jsonb, cut_off bigint, lapses_at bigint,
+        lift_at_ms bigint, merge_key text)
+     ORDER BY merge_key
+    ON CONFLICT (source_id, merge_key) WHERE state = 'standing' AND cut_off IS NOT NULL DO UPDATE SET
+      signal_id = CASE WHEN excluded.cut_off >= s.cut_off THEN excluded.signal_id ELSE s.signal_id END,
+      cut_off = greatest(s.cut_off, excluded.cut_off),
+      lapses_at = CASE WHEN s.lapses_at IS NULL OR excluded.lapses_at IS NULL THEN NULL
+                       ELSE greatest(s.lapses_at, excluded.lapses_at) END,
+      lift_at_ms = CASE WHEN s.lift_at_ms IS NULL OR excluded.lift_at_ms IS NULL THEN NULL
+                        ELSE greatest(s.lift_at_ms, excluded.lift_at_ms) END
+    RETURNING s.id, CASE WHEN s.cut_off IS NULL THEN s.id ELSE s.source_id || ' ' || encode(s.merge_key, 'hex') END AS key`);
+  const ids = new Map(rows.map(({ id, key }) => [key, id]));
+  return keys.map((key) => {
+    const id = ids.get(key);
+    if (id === undefined) throw new Error('a standing kill was not put');
+    return id;
+  });
+}
+
+/** Ends standing kills. Takes nothing from the feed: what they put stays until it is lifted itself. */
+export async function endStandingKills(
+  tx: Statements,
+  which: { readonly ids: readonly StandingKillId[]; readonly ofSignals: readonly SignalId[] },
+): Promise<void> {
+  if (which.ids.length === 0 && which.ofSignals.length === 0) return;
+  await tx.execute(sql`
+    UPDATE hub.standing_kills SET state = 'ended'
+     WHERE state = 'standing' AND (id = ANY (${sql.param(which.ids)}::text[])
+                                   OR signal_id = ANY (${sql.param(which.ofSignals)}::text[]))`);
+}
+
+/** Ends those of the named standing kills that have put entries of which none is live any more. */
+export async function endStandingWithoutEntries(
+  tx: Statements,
+  ids: readonly StandingKillId[],
+): Promise<void> {
+  if (ids.length === 0) return;
+  await tx.execute(sql`
+    UPDATE hub.standing_kills s SET state = 'ended'
+     WHERE s.state = 'standing' AND s.id = ANY (${sql.param([...new Set(ids)])}::text[])
+       AND NOT EXISTS (SELECT FROM hub.revocations r WHERE r.standing_id = s.id AND r.state = 'live')`);
+}
+
+function standingRow({ id, signalId, sourceId, plan }: NewStandingKill) {
+  const { cutOff, lapsesAt, liftAtMs, ...template } = plan.template;
+  return {
+    id,
+    signal_id: signalId,
+    source_id: sourceId,
+    ...('agent' in plan ? { agent: plan.agent } : { identifier: plan.identifier }),
+    subject_key: template.subjectKey,
+    family: template.family,
+    template,
+    cut_off: cutOff,
+    lapses_at: lapsesAt,
+    lift_at_ms: liftAtMs,
+    merge_key: Buffer.from(standingMergeKey(plan)).toString('hex'),
+  };
+}

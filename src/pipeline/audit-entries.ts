@@ -1,0 +1,48 @@
+import type { JsonObject, Millis } from '../core/vocabulary.ts';
+import type { AuditEntry } from './ports.ts';
+import type { CommittedSignal, DecidedSignal } from './store.ts';
+
+/** What the audit says of a signal and its effects, in the order in which they came about. */
+export function auditEntries(
+  decided: DecidedSignal,
+  committed: CommittedSignal,
+  atMs: Millis,
+): readonly AuditEntry[] {
+  const { signalId, statement, decision, released } = decided;
+  const row = (action: string, target: string, detail: JsonObject): AuditEntry => ({
+    atMs,
+    actor: released?.by ?? statement.actor,
+    action,
+    target,
+    outcome: 'done',
+    txn: statement.txn,
+    ...(statement.correlationId === undefined ? {} : { correlationId: statement.correlationId }),
+    detail,
+  });
+  const action = released
+    ? 'signal.released'
+    : decision.outcome === 'held'
+      ? 'signal.held'
+      : 'signal.accepted';
+  return [
+    row(action, signalId, {
+      source: statement.source.id,
+      event: statement.eventType,
+      subject: statement.query.key,
+      outcome: decision.outcome,
+      rule: decision.rule,
+      policy_version: decision.policyVersion,
+    }),
+    ...committed.lifted.map(({ id, position }) =>
+      row('revocation.lifted', id, { signal_id: signalId, position: position ?? null }),
+    ),
+    ...committed.revocations.map(({ id, position, match, effect, merged }) =>
+      row(merged ? 'revocation.moved' : 'revocation.put', id, {
+        signal_id: signalId,
+        position: position ?? null,
+        effect,
+        match,
+      }),
+    ),
+  ];
+}

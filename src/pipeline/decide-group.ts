@@ -1,0 +1,117 @@
+import { decide, undecidedDecision } from '../core/decide.ts';
+import { reactionOf } from '../core/decide-order.ts';
+import type { World } from '../core/decide-times.ts';
+import type { Decision, Memory } from '../core/decision.ts';
+import { isProblem, Problem } from '../core/problem.ts';
+import type { Resolution } from '../core/resolution.ts';
+import type { AgentName, Millis, SourceId } from '../core/vocabulary.ts';
+import type { Settled } from './groups.ts';
+import { principalOf, resolveSubject, type RegistryFacts } from './resolve-subject.ts';
+import type {
+  AskedSignal,
+  DecidedSignal,
+  MemoryQuestion,
+  PipelinePorts,
+  SignalTransaction,
+} from './store.ts';
+
+type Resolved = { readonly asked: AskedSignal; readonly resolution: Resolution; readonly principal: string };
+
+/**
+ * Resolves and decides a group, in order: those that come later see what those before them count for. One that cannot
+ * be resolved is refused by itself.
+ */
+export async function decideGroup(
+  ports: PipelinePorts,
+  tx: SignalTransaction,
+  group: readonly AskedSignal[],
+  nowMs: Millis,
+): Promise<readonly Settled<DecidedSignal>[]> {
+  if (group.length === 0) return [];
+  const facts = await tx.readRegistries(group.map(({ statement }) => statement.query));
+  const resolved = group.map((asked) => settle(() => resolve(asked, facts)));
+  const known = resolved.flatMap((one) => (one.kind === 'done' ? [one.result] : []));
+  const memories = await tx.recall(known.map((one) => questionOf(one, nowMs)));
+  const byAsked = new Map(known.map(({ asked }, index) => [asked, memories[index]]));
+  const killsBefore = new Map<SourceId, number>();
+  return resolved.map((one): Settled<DecidedSignal> => {
+    if (one.kind === 'refused') return one;
+    const memory = byAsked.get(one.result.asked);
+    if (memory === undefined) throw new Error('a question about the past has no answer');
+    const { id } = one.result.asked.statement.source;
+    const before = killsBefore.get(id) ?? 0;
+    const killsInLastMinute = memory.killsInLastMinute + before;
+    const decided = decideOne(ports, one.result, { ...memory, killsInLastMinute }, nowMs);
+    const counts = decided.decision.kills && decided.decision.outcome !== 'held';
+    killsBefore.set(id, before + (counts ? 1 : 0));
+    return { kind: 'done', result: decided };
+  });
+}
+
+function resolve(asked: AskedSignal, facts: RegistryFacts): Resolved {
+  const { query } = asked.statement;
+  const resolution = resolveSubject(query, facts);
+  if (query.agent !== undefined && resolution.agents.length === 0) throw unknownAgent(query.agent);
+  return { asked, resolution, principal: principalOf(query, resolution) };
+}
+
+function decideOne(
+  ports: PipelinePorts,
+  { asked, resolution, principal }: Resolved,
+  memory: Memory,
+  nowMs: Millis,
+): DecidedSignal {
+  const { signalId, statement, released } = asked;
+  const world: World = {
+    nowMs,
+    issuers: ports.issuers,
+    ...(released === undefined ? {} : { released: true }),
+  };
+  let decision: Decision;
+  try {
+    decision = decide(statement, resolution, memory, world);
+  } catch (error) {
+    ports.onUndecided(signalId, error);
+    decision = undecidedDecision(statement, world);
+  }
+  return {
+    signalId,
+    statement,
+    decision,
+    principal,
+    ...(released === undefined ? {} : { released: { by: released.by } }),
+  };
+}
+
+function questionOf({ asked: { statement }, principal }: Resolved, nowMs: Millis): MemoryQuestion {
+  const { source, query, data } = statement;
+  const { family, rule } = reactionOf(statement);
+  const names = rule === 'revocation-lifted' ? data : {};
+  return {
+    sourceId: source.id,
+    subjectKey: query.key,
+    principal,
+    family,
+    names: {
+      ...(typeof names['revocation_id'] === 'string' ? { revocationId: names['revocation_id'] } : {}),
+      ...(typeof names['signal_id'] === 'string' ? { signalId: names['signal_id'] } : {}),
+    },
+    countKillsTo: source.person ? 0 : source.killsPerMinute,
+    nowMs,
+  };
+}
+
+function settle<T>(run: () => T): Settled<T> {
+  try {
+    return { kind: 'done', result: run() };
+  } catch (error) {
+    if (!isProblem(error)) throw error;
+    return { kind: 'refused', error };
+  }
+}
+
+const unknownAgent = (name: AgentName): Problem =>
+  new Problem('unknown-agent', `There is no agent ${name}.`, {
+    hint: 'GET /v1/agents lists them; POST /v1/agents adds one.',
+    errors: [{ path: '/subject/agent', message: 'is unknown' }],
+  });

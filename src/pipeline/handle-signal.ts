@@ -1,0 +1,181 @@
+import { timingSafeEqual } from 'node:crypto';
+import { reactionOf } from '../core/decide-order.ts';
+import { Problem } from '../core/problem.ts';
+import type { Statement } from '../core/signal.ts';
+import { findJsonFaults } from '../core/text.ts';
+import { signalId } from '../core/vocabulary.ts';
+import { decideGroup } from './decide-group.ts';
+import { createGroups, type Settled } from './groups.ts';
+import { handledSignal } from './handled-signal.ts';
+import type { HandledSignal, HandleSignal } from './ports.ts';
+import { directKeys } from './resolve-subject.ts';
+import type {
+  AskedSignal,
+  CommittedSignal,
+  DecidedSignal,
+  EarlierSignal,
+  PipelinePorts,
+  SignalTransaction,
+} from './store.ts';
+
+/** What one transaction takes on: signals, and bytes of their bodies. */
+export const groupLimits = { itemsMax: 256, weightMax: 4 * 1024 * 1024 } as const;
+
+/**
+ * The pipeline. Statements that arrive while a transaction is under way share the next one; those about the same
+ * subject from the same source, or with the same external id, follow each other.
+ *
+ * @see HandleSignal, DESIGN §2, §5
+ */
+export function createHandleSignal(ports: PipelinePorts): HandleSignal {
+  const commit = createGroups<AskedSignal, HandledSignal>(
+    {
+      run: (group) => ports.store.transact((tx) => handleGroup(ports, tx, group)),
+      keysOf,
+      weightOf: ({ statement }) => statement.body.byteLength,
+    },
+    groupLimits,
+  );
+  return async (statement, { dryRun = false, released } = {}) => {
+    refuseUnstorable(statement);
+    directKeys(statement.query);
+    if (dryRun) return ports.store.transact((tx) => rehearse(ports, tx, statement));
+    const handled = await commit({
+      signalId: released?.signalId ?? signalId(ports.newId('sig')),
+      statement,
+      ...(released === undefined ? {} : { released }),
+    });
+    if (!handled.duplicate) announce(ports, handled);
+    return handled;
+  };
+}
+
+function announce({ announcer }: PipelinePorts, handled: HandledSignal): void {
+  announcer.announce('signals');
+  if (handled.lastSeq !== undefined) announcer.announce('feed');
+}
+
+/** Whatever a statement is compared with: its order among its own kind matters. */
+function keysOf({ statement, released }: AskedSignal): readonly string[] {
+  const { source, externalId, query } = statement;
+  return [
+    JSON.stringify(['subject', source.id, query.key]),
+    ...(externalId === undefined ? [] : [JSON.stringify(['id', source.id, externalId])]),
+    ...(released === undefined ? [] : [JSON.stringify(['held', released.signalId])]),
+  ];
+}
+
+type Outcome = Settled<HandledSignal>;
+
+async function handleGroup(
+  ports: PipelinePorts,
+  tx: SignalTransaction,
+  group: readonly AskedSignal[],
+): Promise<readonly Outcome[]> {
+  const outcomes = new Map<AskedSignal, Outcome>();
+  const earlier = await beginGroup(tx, group);
+  const fresh: AskedSignal[] = [];
+  for (const [index, asked] of group.entries()) {
+    const before = asked.released === undefined ? earlier[index] : undefined;
+    if (before !== undefined) outcomes.set(asked, repeat(asked.statement, before));
+    else if (asked.released !== undefined && !(await tx.lockHeld(asked.signalId)))
+      outcomes.set(asked, refused(decidedBefore()));
+    else fresh.push(asked);
+  }
+  const nowMs = ports.nowMs();
+  const decisions = await decideGroup(ports, tx, fresh, nowMs);
+  const decided = decisions.flatMap((decision) => (decision.kind === 'done' ? [decision.result] : []));
+  const committed = decided.length === 0 ? [] : await tx.commit(decided, nowMs);
+  for (const [index, asked] of fresh.entries()) {
+    const decision = decisions[index];
+    if (decision === undefined) throw new Error('a signal was not decided');
+    outcomes.set(
+      asked,
+      decision.kind === 'refused' ? decision : answered(decided, committed, decision.result),
+    );
+  }
+  return group.map((asked) => outcomes.get(asked) ?? refused(new Error('a signal was forgotten')));
+}
+
+function answered(
+  decided: readonly DecidedSignal[],
+  committed: readonly CommittedSignal[],
+  signal: DecidedSignal,
+): Outcome {
+  const effects = committed[decided.indexOf(signal)];
+  if (effects === undefined) return refused(new Error('a signal was not committed'));
+  return { kind: 'done', result: handledSignal(signal, effects) };
+}
+
+/** Decides as if it were the next signal, and leaves nothing behind: no rows, no count, no position. */
+async function rehearse(
+  ports: PipelinePorts,
+  tx: SignalTransaction,
+  statement: Statement,
+): Promise<HandledSignal> {
+  const asked: AskedSignal = { signalId: signalId('dry-run'), statement };
+  const [before] = await beginGroup(tx, [asked]);
+  if (before !== undefined) return required(repeat(statement, before));
+  const [decision] = await decideGroup(ports, tx, [asked], ports.nowMs());
+  const decided = required(decision);
+  return handledSignal(decided, plannedEffects(decided));
+}
+
+function required<T>(settled: Settled<T> | undefined): T {
+  if (settled?.kind === 'done') return settled.result;
+  throw settled?.error instanceof Error ? settled.error : new Error('a signal was not decided');
+}
+
+const plannedEffects = ({ decision }: DecidedSignal): CommittedSignal => ({
+  revocations: decision.puts.map(({ match, effect, cutOff, lapsesAt, agent }, index) => ({
+    id: `dry-run-${index + 1}`,
+    match,
+    effect,
+    ...(cutOff === undefined ? {} : { cutOff }),
+    ...(lapsesAt === undefined ? {} : { lapsesAt }),
+    ...(agent === undefined ? {} : { agent }),
+    merged: false,
+  })),
+  lifted: decision.lifts.map((id) => ({ id })),
+});
+
+function beginGroup(
+  tx: SignalTransaction,
+  group: readonly AskedSignal[],
+): Promise<readonly (EarlierSignal | undefined)[]> {
+  const changesLinks = group.some(({ statement }) => reactionOf(statement).link !== undefined);
+  const keys = group.map(({ statement }) => ({
+    sourceId: statement.source.id,
+    externalId: statement.externalId,
+  }));
+  return tx.begin(keys, changesLinks ? 'write' : 'read');
+}
+
+function repeat(statement: Statement, earlier: EarlierSignal): Outcome {
+  const isSame = timingSafeEqual(statement.bodySha256, earlier.bodySha256);
+  if (isSame) return { kind: 'done', result: earlier.answer };
+  return refused(
+    new Problem('id-reused', `The id ${statement.externalId} was used for another signal.`, {
+      hint: 'An id names one body for ever. Send this one with an id of its own.',
+      errors: [{ path: '/id', message: 'was used with another body' }],
+      extra: { signal_id: earlier.answer.signalId },
+    }),
+  );
+}
+
+const refused = (error: unknown): Settled<never> => ({ kind: 'refused', error });
+
+const decidedBefore = (): Problem =>
+  new Problem('already-decided', 'The signal waits no more: it was released or discarded.');
+
+/** Refused before it joins a group: Postgres would refuse the whole group for it. */
+function refuseUnstorable({ subject, data, ...texts }: Statement): void {
+  const { externalId, reason, txn, actor } = texts;
+  const members = { subject, data, id: externalId ?? '', reason: reason ?? '', txn, actor };
+  const { unstorable } = findJsonFaults(members, '');
+  if (unstorable.length === 0) return;
+  throw new Problem('unstorable-text', 'The signal holds text that cannot be stored.', {
+    hint: 'U+0000 and lone surrogates are no text; remove them.',
+    errors: unstorable,
+  });
+}

@@ -1,0 +1,49 @@
+import { createHash } from 'node:crypto';
+import type { PlannedStanding } from '../core/decision.ts';
+import { matchKey } from '../core/match-key.ts';
+import type { Revocation } from '../core/revocation.ts';
+
+/**
+ * Entries of one source with the same key and a cut-off are one entry that moves forward (DESIGN §5): equal in match,
+ * reach, effect, basis and obligations. Equal, too, in what may end them: an entry that a lower risk level, a time or
+ * another subject's event lifts must not carry a denial that those do not end.
+ */
+export function mergeKey(entry: Omit<Revocation, 'id' | 'signalId' | 'sourceId'>): Uint8Array {
+  return digest([
+    matchKey(entry.match),
+    entry.reach,
+    entry.effect,
+    entry.cutOffBasis,
+    entry.stepUp,
+    entry.restrict,
+    entry.family === undefined ? undefined : [entry.family, entry.subjectKey],
+    entry.liftAtMs !== undefined,
+  ]);
+}
+
+/** The same for standing kills, which have an agent or an identifier instead of a match. */
+export function standingMergeKey(standing: PlannedStanding): Uint8Array {
+  const { template } = standing;
+  return digest([
+    'agent' in standing ? ['agent', standing.agent] : ['identifier', standing.identifier],
+    template.reach,
+    template.effect,
+    template.cutOffBasis,
+    template.stepUp,
+    template.restrict,
+    template.lineage,
+    template.within && matchKey(template.within),
+    template.issuers,
+    template.family === undefined ? undefined : [template.family, template.subjectKey],
+    template.liftAtMs !== undefined,
+  ]);
+}
+
+function digest(parts: readonly unknown[]): Uint8Array {
+  return createHash('sha256').update(JSON.stringify(parts, sortMembers)).digest();
+}
+
+const sortMembers = (_: string, value: unknown): unknown =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+    : value;

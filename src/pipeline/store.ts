@@ -1,0 +1,82 @@
+import type { Decision, Memory } from '../core/decision.ts';
+import type { SubjectQuery } from '../core/resolution.ts';
+import type { World } from '../core/decide-times.ts';
+import type { Statement } from '../core/signal.ts';
+import type { Millis, SignalId, SourceId, SubjectKey } from '../core/vocabulary.ts';
+import type { Announcer, HandledLift, HandledRevocation, HandledSignal, HandleOptions } from './ports.ts';
+import type { RegistryFacts } from './resolve-subject.ts';
+
+/** What the pipeline asks of the database. */
+export type SignalStore = {
+  /**
+   * All of `work` in one transaction, which holds the registries still: what an agent, a link or an owner is does not
+   * change between the decision and its commit.
+   *
+   * @throws Problem `storage-unavailable` when the database is gone, frozen or full.
+   */
+  transact<T>(work: (tx: SignalTransaction) => Promise<T>): Promise<T>;
+};
+
+export type SignalTransaction = {
+  /** Takes the lock on the registries and finds what each key said before. Called first, and once. */
+  begin(
+    keys: readonly ExternalKey[],
+    registries: 'read' | 'write',
+  ): Promise<readonly (EarlierSignal | undefined)[]>;
+  /** What the registries hold about all of the subjects. */
+  readRegistries(queries: readonly SubjectQuery[]): Promise<RegistryFacts>;
+  /** What happened before, in the order of the questions. */
+  recall(questions: readonly MemoryQuestion[]): Promise<readonly Memory[]>;
+  /** Writes everything, the feed included. Ids of one group are distinct. */
+  commit(group: readonly DecidedSignal[], nowMs: Millis): Promise<readonly CommittedSignal[]>;
+  /** Locks the held signal until the end. `false` when it waits no more, or never did. */
+  lockHeld(signalId: SignalId): Promise<boolean>;
+};
+
+export type ExternalKey = { readonly sourceId: SourceId; readonly externalId: string | undefined };
+export type EarlierSignal = { readonly bodySha256: Uint8Array; readonly answer: HandledSignal };
+
+export type MemoryQuestion = {
+  readonly sourceId: SourceId;
+  readonly subjectKey: SubjectKey;
+  /** @see principalOf */
+  readonly principal: string;
+  readonly family: string | undefined;
+  /** An order to lift names one entry, or all of one signal. */
+  readonly names: { readonly revocationId?: string; readonly signalId?: string };
+  /** More kills of the last minute than these make no difference; 0: they do not count at all. */
+  readonly countKillsTo: number;
+  readonly nowMs: Millis;
+};
+
+export type DecidedSignal = {
+  readonly signalId: SignalId;
+  readonly statement: Statement;
+  readonly decision: Decision;
+  readonly principal: string;
+  /** A signal that exists already: its row is moved on, what it put while waiting ends. */
+  readonly released?: { readonly by: string };
+};
+
+export type CommittedSignal = {
+  readonly revocations: readonly HandledRevocation[];
+  readonly lifted: readonly HandledLift[];
+  readonly lastSeq?: number;
+};
+
+export type PipelinePorts = {
+  readonly store: SignalStore;
+  readonly announcer: Pick<Announcer, 'announce'>;
+  readonly nowMs: () => Millis;
+  readonly newId: (prefix: 'sig') => string;
+  readonly issuers: World['issuers'];
+  /** Deciding threw and the built-in default reaction stood in for it: for the log, and an alert. */
+  readonly onUndecided: (signal: SignalId, error: unknown) => void;
+};
+
+/** A statement on its way, with the id that it will have. */
+export type AskedSignal = {
+  readonly signalId: SignalId;
+  readonly statement: Statement;
+  readonly released?: NonNullable<HandleOptions['released']>;
+};
