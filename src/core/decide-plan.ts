@@ -1,7 +1,7 @@
 import type { BlastRadius, PlannedPut, PlannedStanding, StandingTemplate } from './decision.ts';
 import { type Order, orderForOwned } from './decide-order.ts';
 import { isKeyAlone, isNarrow, sanctionFor, type World } from './decide-times.ts';
-import { matchKey, mergeMatches } from './match-key.ts';
+import { covers, matchKey, mergeMatches } from './match-key.ts';
 import type { Reaction } from './reactions.ts';
 import type { KnownAgent, Resolution, ResolvedAgent } from './resolution.ts';
 import type { Match } from './revocation.ts';
@@ -35,7 +35,8 @@ type Hit = { readonly agent: ResolvedAgent; readonly order: Order };
 /** Who and what is hit: the subject's keys, the agents it is, their descendants, the agents it owns. */
 export function planOf(input: PlanInput): Plan {
   const { reaction, resolution, order } = input;
-  const hits = [...subjectHits(input), ...ownedHits(input)];
+  const whole = subjectHits(input);
+  const hits = [...whole, ...ownedHits(input)];
   const puts = createPuts(input);
   const standing: PlannedStanding[] = [];
 
@@ -47,9 +48,9 @@ export function planOf(input: PlanInput): Plan {
     }
   }
   // A key that is not among its agent's identities is the agent's all the same, if there is but one.
-  const [only] = hits.length === 1 && reaction.aim !== 'owned' ? hits : [];
-  for (const key of keysOf(input))
-    puts.add(key, order, only?.agent.name, only && standing.length > 0 ? 0 : undefined);
+  const only = whole.length === 1 ? whole[0] : undefined;
+  const itsStanding = only && standing.length > 0 ? 0 : undefined;
+  for (const key of keysOf(input)) puts.add(key, order, only?.agent.name, itsStanding);
   if (reaction.aim === 'subject' || reaction.aim === 'agent') {
     for (const { identifier, within } of resolution.awaited) {
       const template = templateOf(order, input);
@@ -64,12 +65,17 @@ function keysOf({ reaction, resolution }: PlanInput): readonly Match[] {
   return reaction.aim === 'token' ? resolution.keys.filter(isNarrow) : resolution.keys;
 }
 
-/** A token, a session or a key alone is less than the agent it belongs to, and hits no more than itself. */
+/**
+ * Agents that are the subject as a whole. A token, a session or a key alone is less than the agent it belongs to and
+ * hits no more than itself; so is one user's part of what an agent does.
+ */
 function subjectHits({ reaction, resolution, order }: PlanInput): readonly Hit[] {
   if (reaction.aim === 'token' || reaction.aim === 'owned') return [];
-  const isLess = (key: Match) => isNarrow(key) || (reaction.aim === 'subject' && isKeyAlone(key));
-  if (resolution.keys.some(isLess)) return [];
-  return resolution.agents.map((agent) => ({ agent, order }));
+  const { keys, agents } = resolution;
+  if (keys.some((key) => isNarrow(key) || (reaction.aim === 'subject' && isKeyAlone(key)))) return [];
+  const isWhole = ({ identities }: ResolvedAgent) =>
+    identities.length === 0 || identities.some((identity) => keys.some((key) => covers(key, identity)));
+  return agents.filter((agent) => keys.length === 0 || isWhole(agent)).map((agent) => ({ agent, order }));
 }
 
 function ownedHits({ reaction, resolution, order }: PlanInput): readonly Hit[] {

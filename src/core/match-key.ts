@@ -25,3 +25,14 @@ export function mergeMatches(first: Match, second: Match): Match | undefined {
   }
   return merged;
 }
+
+/** Whether every token that `narrow` names is also named by `broad`. */
+export const covers = (broad: Match, narrow: Match): boolean =>
+  membersOf(broad).every((member) => {
+    const [wide, close] = [broad[member], narrow[member]];
+    return wide === close || (member === 'workload' && isBelow(close, wide));
+  });
+
+/** A workload under a pattern: `spiffe://td/a/b`, and `spiffe://td/a/b/*`, under `spiffe://td/a/*`. */
+const isBelow = (workload: string | undefined, pattern: string | undefined): boolean =>
+  workload !== undefined && pattern !== undefined && pattern.endsWith('/*') && workload.startsWith(pattern.slice(0, -1));
