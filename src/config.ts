@@ -85,6 +85,17 @@ export const configSchema = Type.Object({
 });
 
 type Variables = Static<typeof configSchema>;
+type Annotated = TSchema & {
+  readonly type?: string;
+  readonly description?: string;
+  readonly default?: string | number;
+  readonly minLength?: number;
+  readonly secret?: boolean;
+};
+
+export const configVariables: readonly (readonly [name: string, schema: Annotated])[] =
+  Object.entries<Annotated>(configSchema.properties);
+
 export type Config = {
   readonly host: Variables['HOST'];
   readonly port: Variables['PORT'];
@@ -102,7 +113,7 @@ export type Environment = { readonly [name: string]: string | undefined };
 export function parseConfig(environment: Environment): Config {
   const errors: FieldError[] = [];
   const values: Record<string, unknown> = {};
-  for (const [name, schema] of Object.entries<TSchema>(configSchema.properties)) {
+  for (const [name, schema] of configVariables) {
     const value = valueOf(schema, environment[name]);
     if (value === undefined) continue;
     values[name] = value;
@@ -119,12 +130,6 @@ export function parseConfig(environment: Environment): Config {
   }
   return toConfig(variables);
 }
-
-type Annotated = TSchema & {
-  readonly type?: string;
-  readonly default?: unknown;
-  readonly minLength?: number;
-};
 
 /** An empty variable is an absent one: that is how container files leave them out. */
 function valueOf(schema: Annotated, text: string | undefined): unknown {

@@ -25,7 +25,7 @@ forEachDatabase('tokens', (fixture) => {
   const announcer = { announce: (topic: string) => void announced.push(topic) };
   const stored = () => createTokenStore({ database: fixture.database, announcer });
   const auditOf = async (target: string) => {
-    const { rows } = await fixture.database.pool.query(
+    const { rows } = await fixture.database.pool.query<{ action: string; detail: object }>(
       'SELECT action, actor, correlation_id, detail FROM hub.audit_log WHERE target = $1 ORDER BY id',
       [target],
     );
@@ -95,10 +95,7 @@ forEachDatabase('tokens', (fixture) => {
     expect(announced).toContain('tokens');
     expect(await stored().find(token.id)).toMatchObject({ revokedAtMs: change.atMs + 1 });
     expect(await stored().ended([token.id])).toEqual(['tok_e']);
-    expect((await auditOf('tok_e')).map(({ action }) => action as string)).toEqual([
-      'token.created',
-      'token.revoked',
-    ]);
+    expect((await auditOf('tok_e')).map(({ action }) => action)).toEqual(['token.created', 'token.revoked']);
   });
 
   it('are listed page by page without anything secret, and say when they were last used', async () => {

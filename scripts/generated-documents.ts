@@ -1,0 +1,58 @@
+import { configVariables } from '../src/config.ts';
+import { problemReplies, problemType, type ProblemReply } from '../src/http/problem-replies.ts';
+
+/** What is written between the two marks of a document. Everything else in it is written by people. */
+export type GeneratedPart = { readonly file: string; readonly name: string; readonly text: string };
+
+export const generatedParts: readonly GeneratedPart[] = [
+  { file: 'docs/operations.md', name: 'configuration', text: configurationTable() },
+  { file: 'docs/problems.md', name: 'problems', text: problemTable() },
+];
+
+/** `.env.example`, whole: every variable, commented out, with what holds without it. */
+export function environmentExample(): string {
+  const blocks = configVariables.map(([name, { description = '', default: fallback }]) =>
+    [...wrap(description, 108).map((line) => `# ${line}`), `#${name}=${fallback ?? ''}`].join('\n'),
+  );
+  return `# Generated from src/config.ts by npm run docs. An empty variable is an absent one.\n\n${blocks.join('\n\n')}\n`;
+}
+
+/** The document with its part as it should be. */
+export function withPart(document: string, { name, text }: GeneratedPart): string {
+  const [begin, end] = [`<!-- generated: ${name} -->`, `<!-- end: ${name} -->`];
+  const from = document.indexOf(begin);
+  const to = document.indexOf(end);
+  if (from < 0 || to < from) throw new Error(`the document lacks ${begin} … ${end}`);
+  return `${document.slice(0, from)}${begin}\n${text}\n${document.slice(to)}`;
+}
+
+function configurationTable(): string {
+  const rows = configVariables.map(([name, { description = '', default: fallback, secret }]) => {
+    const shown = fallback === undefined ? '' : `\`${fallback}\``;
+    return `| \`${name}\` | ${shown} | ${description.replaceAll('|', '\\|')}${secret === true ? ' *Secret.*' : ''} |`;
+  });
+  return ['| Variable | Default | Meaning |', '| --- | --- | --- |', ...rows].join('\n');
+}
+
+function problemTable(): string {
+  const rows = Object.entries<ProblemReply>(problemReplies)
+    .sort(
+      ([one, { status }], [other, { status: otherStatus }]) => status - otherStatus || (one < other ? -1 : 1),
+    )
+    .map(([code, { status, title, retryAfterSeconds }]) => {
+      const shown = status === 500 ? 'at start' : String(status);
+      return `| \`${code}\` | ${shown} | ${title} | ${retryAfterSeconds === undefined ? '' : `${retryAfterSeconds} s`} |`;
+    });
+  const head = ['| `code` | Status | `title` | `Retry-After` |', '| --- | --- | --- | --- |'];
+  return [`\`type\` is \`${problemType('<code>')}\`.`, '', ...head, ...rows].join('\n');
+}
+
+function wrap(text: string, columns: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1);
+    if (last === undefined || last.length + 1 + word.length > columns) lines.push(word);
+    else lines[lines.length - 1] = `${last} ${word}`;
+  }
+  return lines;
+}

@@ -1,0 +1,112 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { inspect } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { environmentExample, generatedParts, withPart } from '../scripts/generated-documents.ts';
+import { configVariables, parseConfig, Secret } from '../src/config.ts';
+import { Problem } from '../src/core/problem.ts';
+
+const long = 'x'.repeat(40);
+
+function refusalOf(environment: Record<string, string>): Problem {
+  try {
+    parseConfig(environment);
+  } catch (error) {
+    if (error instanceof Problem) return error;
+  }
+  throw new Error('it was accepted');
+}
+
+describe('the environment', () => {
+  it('needs nothing', () => {
+    expect(parseConfig({ UNRELATED: 'x' })).toEqual({
+      host: '127.0.0.1',
+      port: 8080,
+      dataDir: './data',
+      logLevel: 'info',
+    });
+  });
+
+  it('takes an empty variable as an absent one', () => {
+    expect(parseConfig({ PORT: '', DATABASE_URL: '', LOG_LEVEL: '' })).toEqual(parseConfig({}));
+  });
+
+  it('reports everything that is wrong at once, and shows no value', () => {
+    const problem = refusalOf({
+      PORT: '99999',
+      LOG_LEVEL: 'loud',
+      DATABASE_URL: 'mysql://hub:hunter2@db/hub',
+      ADMIN_TOKEN: 'hunter3',
+      METRICS_TOKEN: 'hunter4',
+    });
+    expect(problem.code).toBe('invalid-configuration');
+    expect(problem.errors.map(({ path }) => path).sort()).toEqual([
+      'ADMIN_TOKEN',
+      'DATABASE_URL',
+      'LOG_LEVEL',
+      'METRICS_TOKEN',
+      'PORT',
+      'SECRETS_KEY',
+    ]);
+    expect(inspect(problem) + problem.message).not.toContain('hunter');
+  });
+
+  it.each(['8080x', '-1', '1.5', '0x10', ' 80', '65536'])('PORT=%s is no port', (PORT) => {
+    expect(refusalOf({ PORT }).errors).toEqual([
+      { path: 'PORT', message: 'must be a whole number from 0 to 65535' },
+    ]);
+  });
+
+  it('on a server needs both secrets, long enough', () => {
+    const DATABASE_URL = 'postgres://hub@db/hub';
+    expect(refusalOf({ DATABASE_URL }).errors.map(({ path }) => path)).toEqual([
+      'ADMIN_TOKEN',
+      'SECRETS_KEY',
+    ]);
+    const short = refusalOf({ DATABASE_URL, ADMIN_TOKEN: long, SECRETS_KEY: 'x'.repeat(31) });
+    expect(short.errors).toEqual([{ path: 'SECRETS_KEY', message: 'must have at least 32 characters' }]);
+    const config = parseConfig({ DATABASE_URL, ADMIN_TOKEN: long, SECRETS_KEY: long });
+    expect(config.databaseUrl?.reveal()).toBe(DATABASE_URL);
+  });
+
+  it('refuses an admin token that no Authorization header can carry', () => {
+    expect(refusalOf({ ADMIN_TOKEN: `${long} ` }).errors).toMatchObject([{ path: 'ADMIN_TOKEN' }]);
+    expect(refusalOf({ ADMIN_TOKEN: `${long}ü` }).errors).toMatchObject([{ path: 'ADMIN_TOKEN' }]);
+  });
+});
+
+describe('a secret', () => {
+  it('shows itself to nobody who does not ask for it', () => {
+    const secret = new Secret('hunter2');
+    const shown = [
+      String(secret),
+      JSON.stringify({ secret }),
+      inspect({ secret }),
+      inspect(secret, { showHidden: true }),
+    ];
+    expect(shown.join()).not.toContain('hunter2');
+    expect(shown[0]).toBe('[secret]');
+    expect(secret.reveal()).toBe('hunter2');
+  });
+});
+
+describe('STYLE §7: documents do not lag behind the code (npm run docs)', () => {
+  const read = (file: string) => readFileSync(join(import.meta.dirname, '..', file), 'utf8');
+
+  it('.env.example', () => {
+    expect(read('.env.example')).toBe(environmentExample());
+    expect(configVariables.length).toBeGreaterThan(5);
+  });
+
+  it.each(generatedParts)('$file', (part) => {
+    const document = read(part.file);
+    expect(document).toBe(withPart(document, part));
+    expect(part.text.split('\n').length).toBeGreaterThan(8);
+  });
+
+  it('every variable says what it is for', () => {
+    for (const [name, { description }] of configVariables) {
+      expect(description, name).toMatch(/\.$/);
+    }
+  });
+});

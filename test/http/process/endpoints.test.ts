@@ -1,0 +1,135 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startHub, type Hub } from '../../support/a-hub.ts';
+
+let hub: Hub;
+beforeAll(async () => {
+  hub = await startHub();
+});
+afterAll(() => hub.stop());
+
+const nobody = { token: null };
+
+describe('GET /healthz and /readyz', () => {
+  it('200: the process lives', async () => {
+    const { status, body } = await hub.call('GET', '/healthz', nobody);
+    expect([status, body['status']]).toEqual([200, 'ok']);
+  });
+
+  it('200: requests may be sent here; what survives is said', async () => {
+    const { status, body } = await hub.call('GET', '/readyz', nobody);
+    expect(status).toBe(200);
+    expect(body).toMatchObject({ ready: true, durability: 'process', reasons: [], notices: [] });
+    expect(body['epoch']).toMatch(/^[0-9a-f]{8}$/);
+  });
+});
+
+describe('GET /metrics', () => {
+  it('401: nobody reads it without credentials', async () => {
+    expect((await hub.call('GET', '/metrics', nobody)).status).toBe(401);
+  });
+
+  it('200: for a token of scope points.read', async () => {
+    const made = await hub.call('POST', '/v1/tokens', {
+      body: { actor: 'prometheus', scopes: ['points.read'] },
+    });
+    const { status, text, headers } = await hub.call('GET', '/metrics', {
+      token: String(made.body['token']),
+    });
+    expect(status).toBe(200);
+    expect(headers.get('content-type')).toMatch(/^text\/plain/);
+    expect(text).toMatch(/^caep_hub_held_waiting 0$/m);
+    expect(text).toMatch(/^caep_hub_audit_unchained_rows \d+$/m);
+    expect(text).toMatch(/^caep_hub_commit_seconds_bucket\{le="0.00005"\} 0$/m);
+    expect(text).toMatch(/^process_cpu_seconds_total /m);
+  });
+
+  it('with METRICS_TOKEN: that token reads metrics and nothing else, API tokens do not', async () => {
+    const token = 'scrape-me-scrape-me';
+    const other = await startHub({ METRICS_TOKEN: token });
+    expect((await other.call('GET', '/metrics', { token })).status).toBe(200);
+    expect((await other.call('GET', '/metrics')).status).toBe(401);
+    expect((await other.call('GET', '/metrics', nobody)).status).toBe(401);
+    expect((await other.call('GET', '/v1/audit', { token })).status).toBe(401);
+    await other.stop();
+  });
+});
+
+type Operation = {
+  readonly summary?: string;
+  readonly description?: string;
+  readonly tags?: readonly string[];
+  readonly security?: readonly object[];
+  readonly responses?: Readonly<Record<string, object>>;
+};
+
+async function operations(): Promise<readonly (readonly [string, Operation])[]> {
+  const { body } = await hub.call('GET', '/openapi.json', nobody);
+  const paths = body['paths'] as Record<string, Record<string, Operation>>;
+  return Object.entries(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(
+      ([method, operation]) => [`${method.toUpperCase()} ${path}`, operation] as const,
+    ),
+  );
+}
+
+describe('GET /openapi.json', () => {
+  it('200: OpenAPI 3.1 with every route, each with a summary and a known tag', async () => {
+    const { body } = await hub.call('GET', '/openapi.json', nobody);
+    expect(body['openapi']).toBe('3.1.0');
+    const known = (body['tags'] as { name: string }[]).map(({ name }) => name);
+    const all = await operations();
+    expect(all.map(([name]) => name)).toEqual(
+      expect.arrayContaining(['POST /v1/tokens', 'GET /v1/audit', 'GET /readyz']),
+    );
+    for (const [name, { summary, tags }] of all) {
+      expect(summary, name).toBeTruthy();
+      expect(known, name).toEqual(expect.arrayContaining([...(tags ?? ['no tag'])]));
+    }
+  });
+
+  it('says who may call and what refusals look like', async () => {
+    for (const [name, { security, responses = {} }] of await operations()) {
+      const guarded = name.includes(' /v1/');
+      expect(security, name).toEqual(guarded || name.endsWith('/metrics') ? [{ token: [] }] : []);
+      expect(Object.keys(responses), name).toEqual(
+        expect.arrayContaining(guarded ? ['401', '403', '503'] : []),
+      );
+    }
+    const refusal = (await operations()).find(([name]) => name === 'POST /v1/tokens')?.[1].responses?.['400'];
+    expect(refusal).toMatchObject({
+      content: { 'application/problem+json': { schema: { properties: { code: { type: 'string' } } } } },
+    });
+  });
+
+  it('resolves within itself', async () => {
+    const { text } = await hub.call('GET', '/openapi.json', nobody);
+    const references = [...text.matchAll(/"\$ref":"([^"]+)"/g)].map(([, reference]) => reference);
+    const document = JSON.parse(text) as object;
+    for (const reference of new Set(references)) {
+      const found = reference!
+        .replace('#/', '')
+        .split('/')
+        .reduce<unknown>(
+          (node, name) => (node as Record<string, unknown> | undefined)?.[decodeURIComponent(name)],
+          document,
+        );
+      expect(found, reference).toBeDefined();
+    }
+  });
+});
+
+describe('GET /docs', () => {
+  it('200: a page that loads nothing from elsewhere and runs no inline script', async () => {
+    const { status, headers, text } = await hub.call('GET', '/docs', nobody);
+    expect(status).toBe(200);
+    const policy = headers.get('content-security-policy');
+    expect(policy).toContain("default-src 'none'");
+    expect(policy).toContain("script-src 'self';");
+    for (const [, source] of text.matchAll(/(?:src|href)="([^"]+)"/g)) {
+      expect(source).not.toMatch(/^https?:/);
+      const asset = await hub.call('GET', new URL(source!, `${hub.url}/docs/`).pathname, nobody);
+      expect(asset.status, source).toBe(200);
+    }
+    expect(text).not.toMatch(/<script(?![^>]*src=)[^>]*>[^<]/);
+  });
+});
