@@ -1,27 +1,35 @@
 import { matches } from '../../core/match.ts';
-import { hopsOf, type TokenContext } from '../../core/token-context.ts';
+import type { Hop, TokenContext } from '../../core/token-context.ts';
 import type { Seconds } from '../../core/vocabulary.ts';
 import type { Ref } from './arena.ts';
 import { matchUnitsMax } from './check-entry.ts';
 import { type LiveEntry, toLiveEntry } from './live-entry.ts';
-import { kindOf } from './record.ts';
+import { type AnchorKind, kindOf } from './record.ts';
 import { findAnchor, nextInCrowd, readEntry, type Store } from './store.ts';
 
 /** Entries that were found lately, unpacked. Forgotten all at once when they are too many. */
 export type Unpacked = Map<Ref, LiveEntry>;
 const unpackedMax = 1_024;
 
-const none: readonly LiveEntry[] = Object.freeze([]);
+type Search = {
+  readonly store: Store;
+  readonly unpacked: Unpacked;
+  readonly context: TokenContext;
+  readonly now: Seconds;
+  readonly found: LiveEntry[];
+};
 
-const tokenKinds = (['jti', 'token_sha256', 'jkt', 'x5t#S256', 'sid'] as const).map((member) => ({
-  member,
-  kind: kindOf(member),
-}));
-const holderKinds = (['sub', 'client_id', 'iss'] as const).map((member) => ({
-  member,
-  kind: kindOf(member),
-}));
-const workloadKind = kindOf('workload');
+const kinds = {
+  jti: kindOf('jti'),
+  token: kindOf('token_sha256'),
+  jkt: kindOf('jkt'),
+  certificate: kindOf('x5t#S256'),
+  sid: kindOf('sid'),
+  sub: kindOf('sub'),
+  client: kindOf('client_id'),
+  workload: kindOf('workload'),
+  iss: kindOf('iss'),
+} as const;
 
 /**
  * Every entry that matches. An entry is filed under one of its members, and what matches it has that very value: so
@@ -33,32 +41,39 @@ export function lookup(
   context: TokenContext,
   now: Seconds,
 ): readonly LiveEntry[] {
-  const found: LiveEntry[] = [];
-  const collect = (kind: number, value: string | undefined): void => {
-    if (value === undefined || store.anchors[kind] === 0 || value.length > matchUnitsMax) return;
-    for (let ref = findAnchor(store, kind, value); ref !== 0; ref = nextInCrowd(store, ref)) {
-      const entry = unpack(store, unpacked, ref);
-      if (matches(entry, context, now) && !found.includes(entry)) found.push(entry);
-    }
-  };
-  for (const { member, kind } of tokenKinds) collect(kind, context[member]);
-  for (const hop of hopsOf(context)) {
-    for (const { member, kind } of holderKinds) collect(kind, hop[member]);
-    collect(workloadKind, hop.workload);
-    collectAbove(store, hop.workload, collect);
-  }
-  return found.length === 0 ? none : found;
+  const search: Search = { store, unpacked, context, now, found: [] };
+  collect(search, kinds.jti, context.jti);
+  collect(search, kinds.token, context.token_sha256);
+  collect(search, kinds.jkt, context.jkt);
+  collect(search, kinds.certificate, context['x5t#S256']);
+  collect(search, kinds.sid, context.sid);
+  collectHolder(search, context);
+  if (context.act) for (const actor of context.act) collectHolder(search, actor);
+  return search.found;
 }
 
-/** `a/*` for every `a` above the workload, as far as there are anchors of that length. */
-function collectAbove(
-  { wildcardLengths }: Store,
-  workload: string | undefined,
-  collect: (kind: number, value: string) => void,
+function collectHolder(search: Search, hop: Hop): void {
+  collect(search, kinds.sub, hop.sub);
+  collect(search, kinds.client, hop.client_id);
+  collect(search, kinds.iss, hop.iss);
+  if (hop.workload === undefined) return;
+  collect(search, kinds.workload, hop.workload);
+  // `a/*` for every `a` above the workload, as far as entries of that length exist.
+  for (const length of search.store.wildcardLengths.keys()) {
+    if (hop.workload.charAt(length - 2) !== '/') continue;
+    collect(search, kinds.workload, `${hop.workload.slice(0, length - 1)}*`);
+  }
+}
+
+function collect(
+  { store, unpacked, context, now, found }: Search,
+  kind: AnchorKind,
+  value: string | undefined,
 ): void {
-  if (workload === undefined || wildcardLengths.size === 0) return;
-  for (const length of wildcardLengths.keys()) {
-    if (workload.charAt(length - 2) === '/') collect(workloadKind, `${workload.slice(0, length - 1)}*`);
+  if (value === undefined || store.anchors[kind] === 0 || value.length > matchUnitsMax) return;
+  for (let ref = findAnchor(store, kind, value); ref !== 0; ref = nextInCrowd(store, ref)) {
+    const entry = unpack(store, unpacked, ref);
+    if (matches(entry, context, now) && !found.includes(entry)) found.push(entry);
   }
 }
 

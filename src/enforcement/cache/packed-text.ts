@@ -8,10 +8,10 @@ import { type Place, readVarint, writeVarint } from './bytes.ts';
  * not fit) two bytes each, lone surrogates included.
  */
 export function packText(text: string, place: Place): void {
-  const start = place.at;
-  for (let form = 0; form < shapes.length; form += 1) {
-    const shape = shapes[form];
-    if (shape?.length !== text.length || !text.startsWith(shape.prefix)) continue;
+  const form = formOf(text);
+  const shape = shapes[form];
+  if (shape) {
+    const start = place.at;
     place.bytes.view.setUint8(start, form);
     place.at = start + 1;
     if (packDigits(text, shape, place)) return;
@@ -49,7 +49,6 @@ export const packedSizeMax = (units: number): number => units * 2 + 8;
 
 type Shape = {
   readonly prefix: string;
-  readonly length: number;
   readonly bytes: number;
   readonly bitsPerDigit: number;
   /** Bits that the first digit has too many. */
@@ -62,88 +61,111 @@ const skipped = 64;
 const noDigit = -1;
 
 function digitsOf(alphabet: string, skip = ''): Int8Array {
-  const digits = new Int8Array(128).fill(noDigit);
+  const digits = new Int8Array(256).fill(noDigit);
   for (let value = 0; value < alphabet.length; value += 1) digits[alphabet.charCodeAt(value)] = value;
   if (skip) digits[skip.charCodeAt(0)] = skipped;
   return digits;
 }
 
 const crockford = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
-const ulid = {
+const base64url = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+
+const ulidAfter = (prefix: string): Shape => ({
+  prefix,
   bytes: 16,
   bitsPerDigit: 5,
   slack: 2,
   digits: digitsOf(crockford),
   unpack: unpackUlid,
-} as const;
+});
 
-/** Thumbprints (RFC 7638), UUIDs, ULIDs, and the hub's own ids. */
+/** Thumbprints (RFC 7638), UUIDs, ULIDs, and the hub's own ids. The form of each is its index. */
 const shapes: readonly Shape[] = [
   {
     prefix: '',
-    length: 43,
     bytes: 32,
     bitsPerDigit: 6,
     slack: 0,
-    digits: digitsOf('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'),
+    digits: digitsOf(base64url),
     unpack: (bytes) => bytes.toString('base64url'),
   },
   {
     prefix: '',
-    length: 36,
     bytes: 16,
     bitsPerDigit: 4,
     slack: 0,
     digits: digitsOf('0123456789abcdef', '-'),
     unpack: unpackUuid,
   },
-  { prefix: '', length: 26, ...ulid },
-  { prefix: 'rev_', length: 30, ...ulid },
-  { prefix: 'sig_', length: 30, ...ulid },
+  ulidAfter(''),
+  ulidAfter('rev_'),
+  ulidAfter('sig_'),
 ];
 
 /** Forms below are shapes, or free for shapes to come. */
 const firstLength = 8;
-const hyphensOfUuid = [8, 13, 18, 23] as const;
+
+/** The only shape that a text of this length can have. */
+function formOf(text: string): number {
+  switch (text.length) {
+    case 43:
+      return 0;
+    case 36:
+      return hasHyphensOfUuid(text) ? 1 : -1;
+    case 26:
+      return 2;
+    case 30:
+      if (text.startsWith('rev_')) return 3;
+      return text.startsWith('sig_') ? 4 : -1;
+    default:
+      return -1;
+  }
+}
+
+const hasHyphensOfUuid = (text: string): boolean =>
+  text.charAt(8) === '-' && text.charAt(13) === '-' && text.charAt(18) === '-' && text.charAt(23) === '-';
 
 function packDigits(text: string, shape: Shape, place: Place): boolean {
-  const { view } = place.bytes;
+  const { digits, bitsPerDigit } = shape;
+  const { buffer } = place.bytes;
   const end = place.at + shape.bytes;
+  let at = place.at;
   let bits = 0;
   let held = -shape.slack;
-  if (shape.bitsPerDigit === 4 && !hyphensOfUuid.every((index) => text.charCodeAt(index) === 45))
-    return false;
   for (let index = shape.prefix.length; index < text.length; index += 1) {
-    const code = text.charCodeAt(index);
-    const digit = code < 128 ? (shape.digits[code] ?? noDigit) : noDigit;
+    const digit = digits[text.charCodeAt(index)] ?? noDigit;
     if (digit === skipped) continue;
     if (digit === noDigit) return false;
-    bits = (bits << shape.bitsPerDigit) | digit;
-    held += shape.bitsPerDigit;
+    bits = (bits << bitsPerDigit) | digit;
+    held += bitsPerDigit;
     if (held < 8) {
       if (bits >>> held !== 0) return false;
       continue;
     }
     held -= 8;
-    view.setUint8(place.at, bits >>> held);
-    place.at += 1;
+    buffer[at] = bits >>> held;
+    at += 1;
     bits &= (1 << held) - 1;
   }
-  return place.at === end && bits === 0;
+  place.at = at;
+  return at === end && bits === 0;
 }
 
 function packCharacters(text: string, place: Place): void {
-  const { buffer, view } = place.bytes;
-  let wide = false;
-  for (let index = 0; index < text.length && !wide; index += 1) wide = text.charCodeAt(index) > 0xff;
-  writeVarint(place, firstLength + text.length * 2 + (wide ? 1 : 0));
-  if (wide) {
-    place.at += buffer.write(text, place.at, 'utf16le');
-    return;
+  const { buffer } = place.bytes;
+  const start = place.at;
+  writeVarint(place, firstLength + text.length * 2);
+  let every = 0;
+  for (let index = 0; index < text.length; index += 1) {
+    const code = text.charCodeAt(index);
+    every |= code;
+    buffer[place.at + index] = code;
   }
-  for (let index = 0; index < text.length; index += 1)
-    view.setUint8(place.at + index, text.charCodeAt(index));
   place.at += text.length;
+  if (every <= 0xff) return;
+  place.at = start;
+  writeVarint(place, firstLength + text.length * 2 + 1);
+  place.at += buffer.write(text, place.at, 'utf16le');
 }
 
 function unpackUuid(bytes: Buffer): string {

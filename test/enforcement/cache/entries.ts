@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { entryVersion, type FeedEntry, type PutEntry } from '../../../src/core/feed.ts';
 import { matches } from '../../../src/core/match.ts';
 import { effects, reaches } from '../../../src/core/revocation.ts';
