@@ -101,7 +101,7 @@ describe('embedded database', () => {
     const dataDir = mkdtempSync(join(tmpdir(), 'caep-hub-embedded-'));
     onTestFinished(() => rmSync(dataDir, { recursive: true, force: true }));
     mkdirSync(join(dataDir, 'db.partial/base'), { recursive: true });
-    writeFileSync(join(dataDir, 'db.partial/PG_VERSION'), `${EMBEDDED_POSTGRES_MAJOR}\n`);
+    writeFileSync(join(dataDir, 'db.partial/half-written'), '');
     const emptyCluster = join(dataDir, 'archive.tar.gz');
     execFileSync('tar', ['-czf', emptyCluster, '-C', await embeddedTemplate(), '.']);
     const database = await openDatabase({ dataDir, emptyCluster, onError: () => undefined });
@@ -109,6 +109,25 @@ describe('embedded database', () => {
     const { rows } = await database.pool.query('SELECT name FROM hub.migrations LIMIT 1');
     expect(rows).toHaveLength(1);
     expect(existsSync(join(dataDir, 'db.partial'))).toBe(false);
+    expect(existsSync(join(dataDir, 'db/half-written'))).toBe(false);
+  });
+
+  test('a data directory with a path longer than a socket may have', async () => {
+    const deep = join(await aDataDir(), 'deep'.repeat(20), 'deeper'.repeat(20));
+    mkdirSync(deep, { recursive: true });
+    cpSync(await embeddedTemplate(), join(deep, 'db'), { recursive: true });
+    const database = await open(deep);
+    await expect(database.pool.query('SELECT 1')).resolves.toMatchObject({ rowCount: 1 });
+  });
+
+  test('what a killed process leaves of sockets is gone after the next one has ended', async () => {
+    const dataDir = await aDataDir();
+    mkdirSync(join(dataDir, 'db.socket'));
+    writeFileSync(join(dataDir, 'db.socket/.s.PGSQL.5432'), '');
+    const database = await open(dataDir);
+    await expect(database.pool.query('SELECT 1')).resolves.toMatchObject({ rowCount: 1 });
+    await database.close();
+    expect(existsSync(join(dataDir, 'db.socket'))).toBe(false);
   });
 
   test('speaks to clients that ask for encryption first, cancel, or send nonsense, and goes on', async () => {

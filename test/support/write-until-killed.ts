@@ -2,6 +2,7 @@
 import { sql } from 'drizzle-orm';
 import { openDatabase } from '../../src/adapters/postgres/database.ts';
 import { lockDataDir } from '../../src/adapters/system/data-dir-lock.ts';
+import { isProblem } from '../../src/core/problem.ts';
 
 const WRITERS = 8;
 const dataDir = process.argv[2] ?? '';
@@ -22,10 +23,15 @@ let next = rows[0]?.next ?? 1;
 async function write(): Promise<never> {
   for (;;) {
     const n = next++;
-    await database.transact(async (tx) => {
-      await tx.execute(sql`INSERT INTO public.written VALUES (${n})`);
-      await tx.execute(sql`INSERT INTO public.written VALUES (${n})`);
-    });
+    try {
+      await database.transact(async (tx) => {
+        await tx.execute(sql`INSERT INTO public.written VALUES (${n})`);
+        await tx.execute(sql`INSERT INTO public.written VALUES (${n})`);
+      });
+    } catch (error) {
+      if (isProblem(error) && error.code === 'storage-unavailable') continue;
+      throw error;
+    }
     process.stdout.write(`${n}\n`);
   }
 }

@@ -130,6 +130,13 @@ async function connectDatabase(
       }),
     onError,
   });
+  async function close(): Promise<void> {
+    const ended = Promise.all([listener.close(), pool.end()]);
+    await Promise.race([ended, delay(CLOSE_GRACE_MS, undefined, { ref: false })]);
+    for (const socket of sockets) socket.destroy();
+    await closeServer();
+  }
+  let closed: Promise<void> | undefined;
   const database: Database = {
     kind,
     durability: kind === 'embedded' ? 'process' : 'server',
@@ -145,12 +152,7 @@ async function connectDatabase(
         connectionTimeoutMillis: statementTimeoutMs,
         ...(searchPath !== undefined && kind === 'server' && { options: `-c search_path=${searchPath}` }),
       }),
-    async close() {
-      const ended = Promise.all([listener.close(), pool.end()]);
-      await Promise.race([ended, delay(CLOSE_GRACE_MS, undefined, { ref: false })]);
-      for (const socket of sockets) socket.destroy();
-      await closeServer();
-    },
+    close: () => (closed ??= close()),
   };
   try {
     await refuseOldServer(pool);

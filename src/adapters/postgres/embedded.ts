@@ -51,7 +51,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
   const { directory, emptyCluster, onError } = options;
   if (existsSync(directory)) await refuseOtherMajor(directory);
   else await beginWith(directory, emptyCluster);
-  const socketDirectory = await createSocketDirectory();
+  const socketDirectory = await createSocketDirectory(`${directory}.socket`);
   try {
     const data = { directory, socketPath: socketPath(socketDirectory) };
     const closing = new AbortController();
@@ -72,7 +72,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
 
 /** Makes an empty cluster in a directory that does not exist yet. Takes seconds and up to 0.9 GB of memory. */
 export async function createCluster(directory: string): Promise<void> {
-  const socketDirectory = await createSocketDirectory();
+  const socketDirectory = await createSocketDirectory(`${directory}.socket`);
   try {
     await mkdir(directory, { recursive: true, mode: 0o700 });
     const thread = await startThread({ directory, socketPath: socketPath(socketDirectory) });
