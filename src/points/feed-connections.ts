@@ -1,0 +1,256 @@
+import { randomInt } from 'node:crypto';
+import type { ServerResponse } from 'node:http';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { formatPosition, type Heartbeat, type Hello } from '../core/feed.ts';
+import { Problem } from '../core/problem.ts';
+import type { Millis, PointName, TokenId } from '../core/vocabulary.ts';
+import type { Announcer } from '../pipeline/ports.ts';
+import type { Configuration } from './feed-configuration.ts';
+import { eventFrame, firstComment } from './feed-frames.ts';
+import { feedLimits, type FeedLimits } from './feed-limits.ts';
+import { cursorOf, type FeedMemory, lookEveryMs } from './feed-memory.ts';
+import { type FeedStream, openFeedStream, takeEventSocket } from './feed-stream.ts';
+import type { Clock, WatchToken } from './ports.ts';
+
+export type Subscriber = {
+  readonly tokenId: TokenId;
+  readonly expiresAtMs?: Millis;
+  /** Both are set for instances of a point, neither for a watcher. */
+  readonly point?: PointName;
+  readonly instance?: string;
+};
+
+export type FeedConnections = {
+  readonly count: number;
+  /** Whether another may come. @throws Problem `rate-limited`, `too-many-connections`, `shutting-down` */
+  admit(subscriber: Subscriber): void;
+  /** Takes over the response and streams what follows `seq`, which the tail holds. */
+  open(subscriber: Subscriber, response: ServerResponse, seq: number): void;
+  /** Counts somebody who waits without a stream; the answer ends it. */
+  enter(subscriber: Subscriber): () => void;
+  /** A point is no more: its streams end. */
+  endPoint(point: PointName): void;
+  /** Says goodbye to everybody and admits nobody. */
+  close(): void;
+};
+
+export type FeedConnectionsOptions = {
+  readonly memory: FeedMemory;
+  readonly configuration: Configuration;
+  readonly announcer: Pick<Announcer, 'subscribe'>;
+  readonly clock: Clock;
+  readonly watchToken: WatchToken;
+  /** Told with every heartbeat of a connected instance, and once when its stream has ended. */
+  readonly onFed: (subscriber: Subscriber, connected: boolean) => void;
+  readonly limits?: Partial<FeedLimits>;
+};
+
+type Connection = {
+  readonly subscriber: Subscriber;
+  readonly endsAtMs: number;
+  configurationVersion: string;
+  stream?: FeedStream;
+};
+
+/**
+ * The open streams of this node. Whatever is new is written to all that have caught up, some hundred sockets in each
+ * turn; those that are slow read on when their socket drains, and are cut when they fall too far behind. Nobody waits
+ * for anybody.
+ */
+export function createFeedConnections(options: FeedConnectionsOptions): FeedConnections {
+  const { memory, configuration, announcer } = options;
+  const limits: FeedLimits = { ...feedLimits, ...options.limits };
+  const connections = new Set<Connection>();
+  let closing = false;
+
+  const visitAll = (visit: (connection: Connection) => void) => visitInTurns(connections, limits, visit);
+  memory.onNews(oneAtATime(() => visitAll(({ stream }) => stream?.pump())));
+  memory.onLook(() => {
+    configuration.refresh();
+    const heartbeat = heartbeatNow(options);
+    void visitAll((connection) => beat(connection, heartbeat(), options, limits));
+  });
+  memory.onReset(() => {
+    for (const { stream } of connections) stream?.goodbye('new-epoch');
+  });
+  const unsubscribe = announcer.subscribe('configuration', () => {
+    configuration.refresh();
+    void visitAll((connection) => tellConfiguration(connection, configuration));
+  });
+
+  return {
+    get count() {
+      return connections.size;
+    },
+    admit(subscriber) {
+      if (closing) throw new Problem('shutting-down', 'This node is shutting down.');
+      refuseBeyondLimits(subscriber, connections, limits);
+    },
+    open(subscriber, response, seq) {
+      // The tail may have been replaced since the sequence was looked up: the client asks again.
+      if (seq < memory.tail.start || seq > memory.tail.head) {
+        response.destroy();
+        return;
+      }
+      const socket = takeEventSocket(response);
+      if (socket === undefined) return;
+      const connection: Connection = {
+        subscriber,
+        endsAtMs: options.clock.monotonicMs() + limits.ageMsMax - randomInt(limits.ageJitterMsMax + 1),
+        configurationVersion: configuration.version,
+      };
+      connections.add(connection);
+      let unwatch = (): void => undefined;
+      const stream = openFeedStream(socket, {
+        tail: memory.tail,
+        seq,
+        opening: openingOf(options, subscriber, seq),
+        limits,
+        monotonicMs: options.clock.monotonicMs,
+        onEnd() {
+          connections.delete(connection);
+          unwatch();
+          options.onFed(subscriber, false);
+        },
+      });
+      unwatch = options.watchToken(subscriber, () => stream.goodbye('token-ended'));
+      connection.stream = stream;
+      options.onFed(subscriber, true);
+      stream.pump();
+    },
+    enter(subscriber) {
+      const connection = { subscriber, endsAtMs: Infinity, configurationVersion: '' };
+      connections.add(connection);
+      return () => void connections.delete(connection);
+    },
+    endPoint(point) {
+      for (const { subscriber, stream } of connections)
+        if (subscriber.point === point) stream?.goodbye('retired');
+    },
+    close() {
+      closing = true;
+      unsubscribe();
+      for (const { stream } of connections) stream?.goodbye('shutting-down');
+    },
+  };
+}
+
+async function visitInTurns(
+  connections: ReadonlySet<Connection>,
+  { socketsPerTurn }: FeedLimits,
+  visit: (connection: Connection) => void,
+): Promise<void> {
+  let visited = 0;
+  for (const connection of connections) {
+    visit(connection);
+    if (++visited % socketsPerTurn === 0) await nextTurn();
+  }
+}
+
+/** A call during a run means one more run after it. */
+function oneAtATime(run: () => Promise<void>): () => void {
+  let running = false;
+  let again = false;
+  async function runWhileAsked(): Promise<void> {
+    running = true;
+    while (again) {
+      again = false;
+      await run();
+    }
+    running = false;
+  }
+  return () => {
+    again = true;
+    if (!running) void runWhileAsked();
+  };
+}
+
+function beat(
+  connection: Connection,
+  heartbeat: Buffer,
+  options: FeedConnectionsOptions,
+  limits: FeedLimits,
+): void {
+  const { stream, subscriber } = connection;
+  if (stream === undefined) return;
+  const nowMs = options.clock.monotonicMs();
+  if (connection.endsAtMs <= nowMs) return stream.goodbye('age');
+  if (nowMs - (stream.blockedSinceMs ?? nowMs) > limits.stalledMsMax) return stream.cut();
+  tellConfiguration(connection, options.configuration);
+  options.onFed(subscriber, true);
+  stream.beat(heartbeat);
+}
+
+function tellConfiguration(connection: Connection, configuration: Configuration): void {
+  if (connection.configurationVersion === configuration.version) return;
+  connection.configurationVersion = configuration.version;
+  connection.stream?.tell('configuration', configuration.wire(connection.subscriber.point));
+}
+
+/** Encoded once for each position that a round of heartbeats meets: entries may arrive during the round. */
+function heartbeatNow({ memory, clock }: FeedConnectionsOptions): () => Buffer {
+  const asOfMs = clock.nowMs();
+  let encoded: { readonly head: number; readonly bytes: Buffer } | undefined;
+  return () => {
+    const { head } = memory.tail;
+    if (encoded?.head !== head) {
+      encoded = { head, bytes: eventFrame('heartbeat', heartbeatOf(memory, clock.monotonicMs(), asOfMs)) };
+    }
+    return encoded.bytes;
+  };
+}
+
+/** Says how far the reader has come, unless the head was not read within the last second. */
+export function heartbeatOf(memory: FeedMemory, nowMonotonicMs: number, asOfMs: Millis): Heartbeat {
+  if (nowMonotonicMs - memory.currentAsOfMs > lookEveryMs) return { as_of_ms: asOfMs, stale: true };
+  return { through: cursorOf(memory.tail).position, digest: memory.digest, as_of_ms: asOfMs, stale: false };
+}
+
+export function helloOf({ tail }: FeedMemory, seq: number): Hello {
+  const { epoch } = tail;
+  return {
+    epoch,
+    head: cursorOf(tail).cursor,
+    from: `${formatPosition({ epoch, seq })}-${tail.checkOf(seq) ?? ''}`,
+    tail_start: formatPosition({ epoch, seq: tail.start }),
+    heartbeat_ms: lookEveryMs,
+  };
+}
+
+function openingOf(
+  { memory, configuration }: FeedConnectionsOptions,
+  { point }: Subscriber,
+  seq: number,
+): Buffer {
+  return Buffer.concat([
+    firstComment,
+    eventFrame('hello', helloOf(memory, seq)),
+    eventFrame('configuration', configuration.wire(point)),
+  ]);
+}
+
+function refuseBeyondLimits(
+  subscriber: Subscriber,
+  connections: ReadonlySet<Connection>,
+  limits: FeedLimits,
+): void {
+  if (connections.size >= limits.connectionsMax) {
+    throw new Problem('too-many-connections', 'This node serves as many feeds as it can.', {
+      hint: 'Try again in a few seconds, another node if there is one.',
+    });
+  }
+  const { tokenId, instance } = subscriber;
+  let [ofToken, ofInstance] = [0, 0];
+  for (const { subscriber: other } of connections) {
+    if (other.tokenId !== tokenId) continue;
+    ofToken++;
+    if (other.instance === instance) ofInstance++;
+  }
+  const tokenMax = instance === undefined ? limits.watcherConnectionsMax : limits.pointConnectionsMax;
+  if (ofToken >= tokenMax) throw new Problem('rate-limited', `The token has ${tokenMax} open feeds.`);
+  if (instance !== undefined && ofInstance >= limits.instanceConnectionsMax) {
+    throw new Problem('rate-limited', `The instance ${instance} has ${ofInstance} open feeds.`, {
+      hint: 'Every process needs an instance name of its own.',
+    });
+  }
+}

@@ -1,0 +1,106 @@
+import type { InstanceDeclaration } from '../core/feed.ts';
+import type { Millis } from '../core/vocabulary.ts';
+import type { Instance, Point, SignalEntries } from './ports.ts';
+
+/** No receipt for so long is silence: several times the slowest pace that the hub asks for. */
+export const silentAfterMs = 15_000;
+/** A heartbeat that does not tell of an entry was written at most this long after its commit. */
+const lastBlindHeartbeatMs = 1_000;
+/** An ephemeral instance leaves when it has been closed for so long. */
+const ephemeralGraceMs = 60_000;
+
+/** What an instance has made of the entries of one signal. Times are the hub's. */
+export type InstanceState =
+  | { readonly state: 'pending' }
+  | { readonly state: 'applied'; readonly latencyMs?: number }
+  | { readonly state: 'refused' | 'cannot'; readonly why: string }
+  /** Silent, and refuses by its own posture since then. */
+  | { readonly state: 'contained'; readonly sinceMs: Millis }
+  /** Lets the dead pass; until then, if it is known to end. */
+  | { readonly state: 'exposed'; readonly untilMs?: Millis };
+
+/** What is known of one instance and one signal. */
+export type Evidence = {
+  readonly applied: boolean;
+  /** Receipt that first covered it, on the hub's clock. */
+  readonly appliedAtMs?: Millis;
+  readonly refused?: string;
+  readonly cannot?: string;
+};
+
+export function stateOf(
+  instance: Instance,
+  signal: SignalEntries,
+  evidence: Evidence,
+  nowMs: Millis,
+): InstanceState {
+  const { refused, appliedAtMs } = evidence;
+  if (refused !== undefined) return { state: 'refused', why: refused };
+  const cannot = evidence.cannot ?? beyond(instance.declared, signal);
+  if (cannot !== undefined) return { state: 'cannot', why: cannot };
+  if (evidence.applied) {
+    const cachedUntilMs = (appliedAtMs ?? Number.NEGATIVE_INFINITY) + cacheMs(instance.declared);
+    if (cachedUntilMs > nowMs) return { state: 'exposed', untilMs: cachedUntilMs };
+    const wasThere = appliedAtMs !== undefined && instance.firstSeenMs <= signal.committedAtMs;
+    return {
+      state: 'applied',
+      ...(wasThere && { latencyMs: Math.max(0, appliedAtMs - signal.committedAtMs) }),
+    };
+  }
+  return isSilent(instance, nowMs)
+    ? silentState(instance, signal.committedAtMs, nowMs)
+    : { state: 'pending' };
+}
+
+/** Nothing is heard from it, or its stream has ended: it may not know of anything new. */
+export function isSilent({ lastSeenMs, fedUntilMs }: Instance, nowMs: Millis): boolean {
+  return nowMs - lastSeenMs > silentAfterMs || (fedUntilMs !== undefined && fedUntilMs <= nowMs);
+}
+
+/** Whether the instance is to be waited for. */
+export function isPresent(instance: Instance, { ephemeral }: Point, nowMs: Millis): boolean {
+  if (instance.leftAtMs !== undefined) return false;
+  if (!ephemeral || !isSilent(instance, nowMs)) return true;
+  const silentFromMs = Math.max(instance.lastSeenMs, instance.fedUntilMs ?? 0);
+  const budgetMs = longestBudgetMs(instance.declared) ?? 0;
+  return nowMs < silentFromMs + budgetMs + cacheMs(instance.declared) + ephemeralGraceMs;
+}
+
+/**
+ * A silent instance has been stale at least since its stream ended, and at least since the last heartbeat that a node
+ * could have written without telling of the entry.
+ */
+function silentState(
+  { declared, fedUntilMs }: Instance,
+  committedAtMs: Millis,
+  nowMs: Millis,
+): InstanceState {
+  const staleFromMs = Math.min(fedUntilMs ?? Number.POSITIVE_INFINITY, committedAtMs + lastBlindHeartbeatMs);
+  const budgetMs = closes(declared) ? longestBudgetMs(declared) : undefined;
+  if (budgetMs === undefined) return { state: 'exposed' };
+  const closedFromMs = staleFromMs + budgetMs + cacheMs(declared);
+  return closedFromMs > nowMs
+    ? { state: 'exposed', untilMs: closedFromMs }
+    : { state: 'contained', sinceMs: closedFromMs };
+}
+
+/** Every class that is not declared open closes altogether, and there is one. */
+function closes({ postures }: InstanceDeclaration): boolean {
+  const closing = Object.values(postures).filter((posture) => !('fail_open' in posture));
+  return closing.length > 0 && closing.every((posture) => 'fail_closed_after' in posture);
+}
+
+function longestBudgetMs({ postures }: InstanceDeclaration): number | undefined {
+  const budgets = Object.values(postures).flatMap((posture) =>
+    'fail_closed_after' in posture ? [posture.fail_closed_after * 1000] : [],
+  );
+  return budgets.length === 0 ? undefined : Math.max(...budgets);
+}
+
+const cacheMs = ({ downstream_cache_seconds: seconds }: InstanceDeclaration): number => seconds * 1000;
+
+function beyond({ can }: InstanceDeclaration, { puts }: SignalEntries): string | undefined {
+  const known: readonly string[] = can.effects;
+  const put = puts.find(({ effect }) => !known.includes(effect));
+  return put && `the effect ${put.effect} is beyond it`;
+}

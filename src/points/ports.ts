@@ -1,0 +1,187 @@
+import type { InstanceDeclaration } from '../core/feed.ts';
+import type { IssuerSettings } from '../core/issuer.ts';
+import type { JsonObject, Millis, PointName, TokenId } from '../core/vocabulary.ts';
+import type { Caller } from '../http/caller.ts';
+import type { AuditEntry } from '../pipeline/ports.ts';
+
+export type Clock = {
+  nowMs(): Millis;
+  /** For durations: never goes back. */
+  monotonicMs(): number;
+};
+
+/** Something that a person must look at. `kind` is stable and counted in metrics. */
+export type Alert = (kind: AlertKind, detail: JsonObject) => void;
+export type AlertKind = 'feed-unreadable' | 'feed-diverged' | 'feed-epoch-opened' | 'receipts-unwritten';
+
+export type FeedHead = {
+  readonly epoch: string;
+  readonly seq: number;
+  /** 16 hexadecimal digits. */
+  readonly check: string;
+  /** As `formatDigest` spells it. */
+  readonly digest: string;
+};
+
+export type LogRow = {
+  readonly seq: number;
+  readonly epoch: string;
+  readonly op: 'put' | 'lift' | 'drop';
+  readonly revocationId: string;
+  /** JSON object without position, prev and committed_at_ms. */
+  readonly body: string;
+  readonly check: string;
+  readonly committedAtMs: Millis;
+};
+
+/** A live entry as the table of revocations has it; `body` is what the log would say. */
+export type LiveRow = Omit<LogRow, 'op' | 'check'>;
+
+/** The feed as it is stored. Every read is one statement, at most `limit` rows, in order. */
+export type FeedLog = {
+  /** The head and the entries after `seq` that it counts: one consistent look. */
+  readAfter(
+    seq: number,
+    limit: number,
+  ): Promise<{ readonly head: FeedHead; readonly rows: readonly LogRow[] }>;
+  /** Live entries with a sequence above `seq`. They may move forward between two calls, never back. */
+  readLive(seq: number, limit: number): Promise<readonly LiveRow[]>;
+  /**
+   * Opens a new epoch, audited in the same transaction, unless the epoch is no longer `epoch` or was opened less
+   * than `intervalMs` ago. Entries keep their positions.
+   */
+  openEpoch(request: OpenEpoch): Promise<'opened' | 'not-now'>;
+};
+export type OpenEpoch = {
+  readonly epoch: string;
+  readonly because: string;
+  readonly intervalMs: number;
+  readonly audit: AuditEntry;
+};
+
+/** 32 bytes that nobody can foretell without the hub's secret, always the same for a label. */
+export type DeriveKey = (label: string) => Uint8Array;
+/** Read whenever `configuration` is announced, and once a second. */
+export type ListIssuers = () => readonly IssuerSettings[];
+/** Calls back once when the token is revoked or expires, also when it was by now. Answers a function that ends the watch. */
+export type WatchToken = (
+  token: { readonly tokenId: TokenId; readonly expiresAtMs?: Millis },
+  callback: () => void,
+) => () => void;
+/** Makes a token of scope `point`. The secret is shown once. */
+export type IssuePointToken = (
+  point: PointName,
+  caller: Caller,
+  correlationId: string,
+) => Promise<{ readonly id: string; readonly secret: string }>;
+
+export type Point = {
+  readonly name: PointName;
+  /** Fewer instances than this are never "everywhere". */
+  readonly expect: number;
+  /** Instances that fall silent leave by themselves, after their budget and a grace. */
+  readonly ephemeral: boolean;
+  readonly createdAtMs: Millis;
+  readonly retiredAtMs?: Millis;
+};
+
+export type PointStore = {
+  /** Every point, by name; retired ones too. There are at most `pointsMax`. */
+  list(): Promise<readonly Point[]>;
+  /** @throws Problem `conflict` when the name is taken, or there are `pointsMax`. */
+  add(point: Point, audit: AuditEntry): Promise<void>;
+  /** Its tokens are revoked in the same transaction. `false` when there is no such point, or it was retired before. */
+  retire(name: PointName, atMs: Millis, audit: AuditEntry): Promise<boolean>;
+};
+export const pointsMax = 500;
+
+/** What is known of one instance. */
+export type Instance = {
+  readonly point: PointName;
+  readonly instance: string;
+  readonly declared: InstanceDeclaration;
+  readonly reported: Reported;
+  readonly appliedEpoch?: string;
+  readonly appliedSeq?: number;
+  readonly firstSeenMs: Millis;
+  readonly lastSeenMs: Millis;
+  /** No heartbeat was written to it after this; lies ahead while it is connected. */
+  readonly fedUntilMs?: Millis;
+  /** It said goodbye. */
+  readonly leftAtMs?: Millis;
+};
+/** The parts of its newest receipt that people are shown, wire spelling. */
+export type Reported = {
+  readonly stale_ms: number;
+  readonly orphans?: readonly string[];
+  readonly divergent?: boolean;
+};
+
+/** One receipt: covers `afterSeq < position ≤ throughSeq`. */
+export type Receipt = {
+  readonly point: PointName;
+  readonly instance: string;
+  readonly afterSeq: number;
+  readonly throughSeq: number;
+  readonly receivedAtMs: Millis;
+  readonly appliedAfterMs?: number;
+};
+
+export type ReceiptNote = {
+  readonly point: PointName;
+  readonly instance: string;
+  readonly revocationId: string;
+  readonly kind: 'first_denied' | 'refused' | 'cannot';
+  readonly detail: JsonObject;
+  readonly receivedAtMs: Millis;
+};
+
+/** Batches are at most `batchMax` rows of each kind; repeating one changes nothing. */
+export type ReceiptStore = {
+  write(batch: ReceiptBatch): Promise<void>;
+  /** Instances heard of or fed since `sinceMs`, by any node. There are at most `instancesMax`. */
+  readInstances(sinceMs: Millis): Promise<readonly Instance[]>;
+  /** When each instance first covered `seq`. */
+  readFirstReceipts(seq: number): Promise<readonly Receipt[]>;
+  readNotes(revocationIds: readonly string[]): Promise<readonly ReceiptNote[]>;
+  /** The entries of the signal whose last entry is `seq`. Empty when the log has it no more. */
+  readSignalEntries(seq: number): Promise<SignalEntries | undefined>;
+};
+export type ReceiptBatch = {
+  /** Their `fedUntilMs` is not written: `fed` is. What another node wrote later stands. */
+  readonly instances: readonly Instance[];
+  readonly receipts: readonly Receipt[];
+  readonly notes: readonly ReceiptNote[];
+  readonly fed: readonly FedLease[];
+};
+/** Told by the node that holds the stream. */
+export type FedLease = { readonly point: PointName; readonly instance: string; readonly fedUntilMs: Millis };
+export type SignalEntries = {
+  readonly committedAtMs: Millis;
+  readonly puts: readonly { readonly id: string; readonly effect: string }[];
+};
+export const batchMax = 500;
+export const instancesMax = 10_000;
+
+export type Report = {
+  readonly id: string;
+  readonly point: PointName;
+  readonly instance: string;
+  readonly kind: 'refusal' | 'sighting';
+  readonly detail: JsonObject;
+  readonly receivedAtMs: Millis;
+};
+export type ReportStore = {
+  write(reports: readonly Report[]): Promise<void>;
+  /** Newest first. */
+  list(query: ReportQuery): Promise<readonly Report[]>;
+};
+export type ReportQuery = {
+  readonly point?: string;
+  readonly kind?: Report['kind'];
+  /** Id of the report before the first. */
+  readonly before?: string;
+  readonly limit: number;
+};
+/** The position that carries the whole of a signal; `undefined` when there is no such signal. */
+export type FindSignalSeq = (signalId: string) => Promise<{ readonly lastSeq?: number } | undefined>;

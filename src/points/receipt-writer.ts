@@ -1,0 +1,133 @@
+import type { Announcer } from '../pipeline/ports.ts';
+import {
+  type Alert,
+  batchMax,
+  type FedLease,
+  type Instance,
+  type Receipt,
+  type ReceiptNote,
+  type ReceiptStore,
+} from './ports.ts';
+
+/** Rows are written at most this often. */
+const writeEveryMs = 200;
+/** An instance that has nothing to tell but that it is there is written this often. */
+const seenEveryMs = 2_000;
+/** Kept while the database is away; beyond it the oldest receipts are dropped, and healed by the next. */
+const waitingMax = 20_000;
+
+/** Collects what receipts change and writes it in batches. Never makes a receipt wait. */
+export type ReceiptWriter = {
+  write(instance: Instance, receipt: Receipt | undefined, notes: readonly ReceiptNote[]): void;
+  writeFed(lease: FedLease): void;
+  close(): Promise<void>;
+};
+
+type Waiting = {
+  readonly instances: Map<string, Instance>;
+  readonly receipts: Receipt[];
+  readonly notes: ReceiptNote[];
+  readonly fed: Map<string, FedLease>;
+};
+
+export function createReceiptWriter(options: {
+  readonly store: Pick<ReceiptStore, 'write'>;
+  readonly announcer: Pick<Announcer, 'announce'>;
+  readonly alert: Alert;
+}): ReceiptWriter {
+  const waiting: Waiting = { instances: new Map(), receipts: [], notes: [], fed: new Map() };
+  const written = new Map<string, Instance>();
+  let timer: NodeJS.Timeout | undefined;
+  let failing = false;
+
+  async function flush(): Promise<void> {
+    const batch = takeBatch(waiting);
+    try {
+      await options.store.write(batch);
+      failing = false;
+      options.announcer.announce('receipts');
+    } catch (cause) {
+      if (!failing) options.alert('receipts-unwritten', { why: String(cause) });
+      failing = true;
+      putBack(waiting, batch);
+    }
+  }
+
+  function schedule(): void {
+    timer ??= setTimeout(() => {
+      void flush().then(() => {
+        timer = undefined;
+        if (!isEmpty(waiting)) schedule();
+      });
+    }, writeEveryMs);
+  }
+
+  return {
+    write(instance, receipt, notes) {
+      const key = keyOf(instance);
+      if (receipt === undefined && notes.length === 0 && !tellsMore(instance, written.get(key))) return;
+      written.set(key, instance);
+      waiting.instances.set(key, instance);
+      if (receipt) waiting.receipts.push(receipt);
+      waiting.notes.push(...notes);
+      waiting.receipts.splice(0, waiting.receipts.length - waitingMax);
+      waiting.notes.splice(0, waiting.notes.length - waitingMax);
+      schedule();
+    },
+    writeFed(lease) {
+      waiting.fed.set(keyOf(lease), lease);
+      schedule();
+    },
+    async close() {
+      clearTimeout(timer);
+      while (!isEmpty(waiting) && !failing) await flush();
+    },
+  };
+}
+
+/** Compared with what was last handed over to be written. */
+function tellsMore(now: Instance, before: Instance | undefined): boolean {
+  return (
+    before === undefined ||
+    now.lastSeenMs - before.lastSeenMs >= seenEveryMs ||
+    now.leftAtMs !== before.leftAtMs ||
+    now.appliedSeq !== before.appliedSeq ||
+    now.appliedEpoch !== before.appliedEpoch
+  );
+}
+
+const keyOf = ({ point, instance }: { readonly point: string; readonly instance: string }): string =>
+  `${point}/${instance}`;
+
+const isEmpty = ({ instances, receipts, notes, fed }: Waiting): boolean =>
+  instances.size + receipts.length + notes.length + fed.size === 0;
+
+type Batch = {
+  readonly instances: readonly Instance[];
+  readonly receipts: readonly Receipt[];
+  readonly notes: readonly ReceiptNote[];
+  readonly fed: readonly FedLease[];
+};
+
+const takeBatch = (waiting: Waiting): Batch => ({
+  instances: takeFrom(waiting.instances),
+  receipts: waiting.receipts.splice(0, batchMax),
+  notes: waiting.notes.splice(0, batchMax),
+  fed: takeFrom(waiting.fed),
+});
+
+function takeFrom<T>(map: Map<string, T>): readonly T[] {
+  const taken = [...map].slice(0, batchMax);
+  for (const [key] of taken) map.delete(key);
+  return taken.map(([, value]) => value);
+}
+
+/** What came in meanwhile is newer. */
+function putBack(waiting: Waiting, { instances, receipts, notes, fed }: Batch): void {
+  for (const instance of instances) {
+    if (!waiting.instances.has(keyOf(instance))) waiting.instances.set(keyOf(instance), instance);
+  }
+  for (const lease of fed) if (!waiting.fed.has(keyOf(lease))) waiting.fed.set(keyOf(lease), lease);
+  waiting.receipts.unshift(...receipts);
+  waiting.notes.unshift(...notes);
+}

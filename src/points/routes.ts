@@ -1,0 +1,324 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import type { FastifyRequest } from 'fastify';
+import { Readable } from 'node:stream';
+import { Type } from 'typebox';
+import { type Cursor, parseCursor } from '../core/feed.ts';
+import { Problem } from '../core/problem.ts';
+import type { EnforcementView } from './enforcement.ts';
+import { streamEnforcement } from './enforcement-stream.ts';
+import type { FeedConnections, Subscriber } from './feed-connections.ts';
+import type { FindStart } from './feed-start.ts';
+import { instanceNameOf, requireInstanceName } from './instance-name.ts';
+import type { PollFeed } from './long-poll.ts';
+import type { FindSignalSeq, ReportStore, WatchToken } from './ports.ts';
+import type { PointRegistry } from './point-registry.ts';
+import type { ReceiptBook } from './receipt-book.ts';
+import type { TakeReports } from './reports.ts';
+import {
+  AddedPointReply,
+  FeedQuery,
+  NameParams,
+  PointBody,
+  PointReply,
+  toEnforcementReply,
+} from './schemas.ts';
+import {
+  ReceiptBodySchema,
+  ReceiptReply,
+  ReportBodySchema,
+  ReportQuerySchema,
+  ReportsReply,
+  toReportReply,
+} from './receipt-schemas.ts';
+import { chooseEncoding, matchesEtag, type Snapshots } from './snapshot.ts';
+
+export type FeedRoutesOptions = {
+  readonly findStart: FindStart;
+  readonly connections: FeedConnections;
+  readonly pollFeed: PollFeed;
+  readonly snapshots: Snapshots;
+};
+
+/** A reader of a snapshot that takes nothing for so long is cut off. */
+const snapshotIdleMs = 30_000;
+const feedScopes = ['feed.read', 'point'] as const;
+
+/** `/v1/feed`: what points enforce, as a stream, by long poll and as a snapshot. */
+export const feedRoutes: FastifyPluginAsyncTypebox<FeedRoutesOptions> = async (app, options) => {
+  app.get(
+    '/v1/feed',
+    {
+      config: { scopes: feedScopes },
+      schema: {
+        tags: ['feed'],
+        summary: 'Follow the feed of revocations',
+        description:
+          'Server-sent events: `hello`, `configuration`, then `put`, `lift` and `drop` in order, and a `heartbeat` each ' +
+          'second. Resume with `Last-Event-ID` or `from`; 410 asks for a snapshot. `wait=changes` answers once, as JSON.',
+        querystring: FeedQuery,
+      },
+    },
+    async (request, reply) => {
+      const subscriber = subscriberOf(request);
+      const cursor = cursorOf(request.headers['last-event-id'], request.query.from);
+      options.connections.admit(subscriber);
+      const { caller, id: correlationId } = request;
+      const seq = await options.findStart(cursor, { ...subscriber, actor: caller.actor, correlationId });
+      options.connections.admit(subscriber);
+      if (request.query.wait === undefined) {
+        reply.hijack();
+        options.connections.open(subscriber, reply.raw, seq);
+        return reply;
+      }
+      const leave = options.connections.enter(subscriber);
+      try {
+        const stop = stopWhenClosed(request);
+        const timeoutMs = request.query.timeout_ms ?? 20_000;
+        return { events: await options.pollFeed({ ...subscriber, seq, timeoutMs, stop }) };
+      } finally {
+        leave();
+      }
+    },
+  );
+
+  app.get(
+    '/v1/feed/snapshot',
+    {
+      config: { scopes: feedScopes },
+      schema: {
+        tags: ['feed'],
+        summary: 'Take every live entry at one position',
+        description:
+          'NDJSON: a header line with the position, one entry a line, a trailer with count and digest.',
+      },
+    },
+    async (request, reply) => {
+      subscriberOf(request);
+      void reply.header('vary', 'Accept-Encoding');
+      if (matchesEtag(request.headers['if-none-match'], options.snapshots.etag)) {
+        return reply.code(304).header('etag', options.snapshots.etag).send();
+      }
+      const encoding = chooseEncoding(request.headers['accept-encoding']);
+      const { etag, body } = await options.snapshots.take(encoding);
+      void reply.header('etag', etag).header('cache-control', 'no-cache').type('application/x-ndjson');
+      if (encoding !== 'identity') void reply.header('content-encoding', encoding);
+      reply.raw.setTimeout(snapshotIdleMs, () => reply.raw.destroy());
+      return reply.send(Readable.from(body));
+    },
+  );
+
+  app.addHook('preClose', async () => options.connections.close());
+};
+
+export type PointRoutesOptions = { readonly registry: PointRegistry };
+
+/** `/v1/points`: who is expected to enforce, and how far each instance is. */
+export const pointRoutes: FastifyPluginAsyncTypebox<PointRoutesOptions> = async (app, { registry }) => {
+  const tags = ['points'];
+  app.get(
+    '/v1/points',
+    {
+      config: { scopes: ['points.read', 'points.write'] },
+      schema: {
+        tags,
+        summary: 'List enforcement points with their instances',
+        response: { 200: Type.Object({ items: Type.Array(PointReply), next_cursor: Type.Null() }) },
+      },
+    },
+    async () => ({ items: await registry.list(), next_cursor: null }),
+  );
+  app.get(
+    '/v1/points/:name',
+    {
+      config: { scopes: ['points.read', 'points.write'] },
+      schema: {
+        tags,
+        summary: 'Show an enforcement point',
+        params: NameParams,
+        response: { 200: PointReply },
+      },
+    },
+    async (request) => registry.show(request.params.name),
+  );
+  app.post(
+    '/v1/points',
+    {
+      config: { scopes: ['points.write'] },
+      schema: {
+        tags,
+        summary: 'Add an enforcement point',
+        description:
+          'Answers a token of scope `point`, shown this once. Its processes name themselves by `Caep-Point`.',
+        body: PointBody,
+        response: { 201: AddedPointReply },
+      },
+    },
+    async (request, reply) =>
+      reply.code(201).send(await registry.add(request.body, request.caller, request.id)),
+  );
+  app.post(
+    '/v1/points/:name/retire',
+    {
+      config: { scopes: ['points.write'] },
+      schema: {
+        tags,
+        summary: 'Retire an enforcement point',
+        description: 'Nobody waits for it any more. Its tokens end and its feeds are cut.',
+        params: NameParams,
+        response: { 200: PointReply },
+      },
+    },
+    async (request) => registry.retire(request.params.name, request.caller, request.id),
+  );
+};
+
+export type ReceiptRoutesOptions = {
+  readonly book: Pick<ReceiptBook, 'accept'>;
+  readonly takeReports: TakeReports;
+  readonly reports: Pick<ReportStore, 'list'>;
+};
+
+/** What instances say: how far they are, what they refused, whom they saw. */
+export const receiptRoutes: FastifyPluginAsyncTypebox<ReceiptRoutesOptions> = async (app, options) => {
+  const tags = ['points'];
+  app.post(
+    '/v1/points/receipts',
+    {
+      config: { scopes: ['point'] },
+      schema: {
+        tags,
+        summary: 'Confirm what is in force at an instance',
+        description: 'Cumulative. At once after a deny, else at the pace that the answer asks for.',
+        body: ReceiptBodySchema,
+        response: { 200: ReceiptReply },
+      },
+    },
+    async (request) => {
+      const { point, instance } = requireInstanceName(request.caller, request.headers['caep-point']);
+      return options.book.accept(point, instance, request.body);
+    },
+  );
+  app.post(
+    '/v1/points/reports',
+    {
+      config: { scopes: ['point'] },
+      schema: {
+        tags,
+        summary: 'Report refusals and sightings',
+        description: 'Batched, without tokens. Kept to be read; nothing follows from them by itself.',
+        body: ReportBodySchema,
+        response: { 204: Type.Null() },
+      },
+    },
+    async (request, reply) => {
+      await options.takeReports(
+        requireInstanceName(request.caller, request.headers['caep-point']),
+        request.body,
+      );
+      return reply.code(204).send(null);
+    },
+  );
+  app.get(
+    '/v1/points/reports',
+    {
+      config: { scopes: ['points.read', 'points.write'] },
+      schema: {
+        tags,
+        summary: 'List what instances refused and saw',
+        description: 'Newest first.',
+        querystring: ReportQuerySchema,
+        response: { 200: ReportsReply },
+      },
+    },
+    async ({ query: { limit = 50, cursor, ...filter } }) => {
+      const found = await options.reports.list({
+        ...filter,
+        ...(cursor !== undefined && { before: cursor }),
+        limit: limit + 1,
+      });
+      const items = found.slice(0, limit).map(toReportReply);
+      return { items, next_cursor: found.length > limit ? (items.at(-1)?.id ?? null) : null };
+    },
+  );
+};
+
+export type EnforcementRoutesOptions = {
+  readonly view: EnforcementView;
+  readonly findSignalSeq: FindSignalSeq;
+  readonly watchToken: WatchToken;
+};
+
+/** `GET /v1/signals/:id/enforcement`: whether it is in force everywhere, and who has not confirmed. */
+export const enforcementRoutes: FastifyPluginAsyncTypebox<EnforcementRoutesOptions> = async (
+  app,
+  options,
+) => {
+  app.get(
+    '/v1/signals/:id/enforcement',
+    {
+      config: { scopes: ['signals.read'] },
+      schema: {
+        tags: ['signals'],
+        summary: 'Show who enforces what a signal put',
+        description: 'With `Accept: text/event-stream`: an event for each change, until it is complete.',
+        params: Type.Object({ id: Type.String({ maxLength: 64 }) }),
+      },
+    },
+    async (request, reply) => {
+      const signal = await options.findSignalSeq(request.params.id);
+      if (signal === undefined) {
+        throw new Problem('not-found', 'There is no such signal.', { hint: 'GET /v1/signals lists them.' });
+      }
+      // What put nothing is in force as soon as everything before it is, and that is not waited for.
+      const lastSeq = signal.lastSeq ?? 0;
+      if (!request.headers.accept?.includes('text/event-stream')) {
+        return toEnforcementReply(await options.view.state(lastSeq));
+      }
+      const stop = new AbortController();
+      const states = options.view.watch(lastSeq, stop.signal);
+      reply.hijack();
+      const unwatch = options.watchToken(request.caller, () => stop.abort());
+      await streamEnforcement(reply.raw, states, stop).finally(unwatch);
+      return reply;
+    },
+  );
+};
+
+function subscriberOf(request: FastifyRequest): Subscriber {
+  const { caller, headers } = request;
+  return {
+    tokenId: caller.tokenId,
+    ...(caller.expiresAtMs !== undefined && { expiresAtMs: caller.expiresAtMs }),
+    ...instanceNameOf(caller, headers['caep-point']),
+  };
+}
+
+/** @throws Problem `invalid-request` */
+function cursorOf(
+  lastEventId: string | readonly string[] | undefined,
+  from: string | undefined,
+): Cursor | undefined {
+  const given = [lastEventId, from].filter((text) => text !== undefined && text !== '');
+  const [text] = given;
+  const cursor = typeof text === 'string' ? parseCursor(text) : undefined;
+  const path = lastEventId === text ? '/headers/last-event-id' : '/query/from';
+  if (given.length === 2 && lastEventId !== from) {
+    throw new Problem('invalid-request', 'Last-Event-ID and from name different positions.', {
+      hint: 'Send one of them.',
+      errors: [{ path: '/query/from', message: 'differs from Last-Event-ID' }],
+    });
+  }
+  if (text !== undefined && cursor === undefined) {
+    throw new Problem('invalid-request', 'That is not a position in the feed.', {
+      hint: 'Send the id of the last event, or the cursor of a snapshot.',
+      errors: [{ path, message: 'must have the form <epoch>-<seq>-<check>' }],
+    });
+  }
+  return cursor;
+}
+
+function stopWhenClosed(request: FastifyRequest): AbortSignal {
+  const controller = new AbortController();
+  request.raw.socket.once('close', () => controller.abort());
+  return controller.signal;
+}

@@ -1,0 +1,46 @@
+import { randomUUID } from 'node:crypto';
+import type { Database } from '../../../src/adapters/postgres/database.ts';
+import { newId } from '../../../src/adapters/system/ids.ts';
+import { endRevocations } from '../../../src/adapters/postgres/revocation-writes.ts';
+import { writeEntries } from '../../../src/adapters/postgres/revocation-feed.ts';
+import type { Revocation } from '../../../src/core/revocation.ts';
+import { revocationId, signalId, sourceId, subjectKey } from '../../../src/core/vocabulary.ts';
+
+/** A live entry about a client that no other test knows, unless said otherwise. */
+export function aRevocation(parts: Partial<Revocation> = {}): Revocation {
+  return {
+    id: revocationId(newId('rev')),
+    match: { iss: 'https://idp.example', client_id: `client-${randomUUID()}` },
+    reach: 'chain',
+    effect: 'deny',
+    reason: 'credential-compromise',
+    signalId: signalId(newId('sig')),
+    sourceId: sourceId('soc'),
+    cause: 'credential-compromise',
+    subjectKey: subjectKey('somebody'),
+    ...parts,
+  };
+}
+
+/** Puts entries in one transaction, as the pipeline does. @returns where each stands. */
+export const put = async (database: Database, ...entries: readonly Revocation[]) => {
+  const { puts } = await database.transact((tx) =>
+    writeEntries(tx, { endedIds: [], puts: entries }, Date.now()),
+  );
+  return puts;
+};
+
+export async function lift(database: Database, ...ids: readonly string[]): Promise<void> {
+  await database.transact(async (tx) => {
+    const endings = ids.map((id) => ({ id: revocationId(id), by: 'test' }));
+    await endRevocations(tx, endings, { state: 'lifted', atMs: Date.now() });
+    await writeEntries(tx, { endedIds: ids, puts: [] }, Date.now());
+  });
+}
+
+/** Puts many entries, some hundred in a transaction. */
+export async function putMany(database: Database, count: number): Promise<readonly Revocation[]> {
+  const entries = Array.from({ length: count }, () => aRevocation());
+  for (let from = 0; from < count; from += 500) await put(database, ...entries.slice(from, from + 500));
+  return entries;
+}
