@@ -1,5 +1,4 @@
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -21,7 +20,22 @@ type Manifest = {
   readonly dependencies: Record<string, string>;
 };
 
-describe.runIf(existsSync(path.join(root, 'src/enforcement/index.ts')))('the packed library', () => {
+const guardWithoutHub = `
+  import { createEnforcer, toResponse } from 'caep-hub-enforcement';
+
+  const enforcer = createEnforcer({
+    hub: 'http://127.0.0.1:1',
+    token: 'chub_example',
+    point: 'consumer/1',
+    audience: 'https://api.example',
+    origin: 'https://api.example',
+  });
+  const { status, headers } = toResponse(await enforcer.check(new Request('https://api.example/charges')));
+  console.log(status, headers.get('www-authenticate'));
+  await enforcer.close();
+`;
+
+describe('the packed library', () => {
   let app: string;
   let installed: string;
 
@@ -71,10 +85,10 @@ describe.runIf(existsSync(path.join(root, 'src/enforcement/index.ts')))('the pac
     expect(packages.toSorted()).toEqual(Object.keys(dependencies).toSorted());
   });
 
-  it('runs in plain Node from a folder that has nothing else', async () => {
-    const script = `const { createEnforcer } = await import('caep-hub-enforcement'); console.log(typeof createEnforcer);`;
-    const { stdout } = await run(process.execPath, ['--input-type=module', '--eval', script], { cwd: app });
-    expect(stdout.trim()).toBe('function');
+  it('guards in plain Node, from a folder that has nothing else and without a hub, and lets the process end', async () => {
+    await writeFile(path.join(app, 'use.js'), guardWithoutHub);
+    const { stdout } = await run(process.execPath, ['use.js'], { cwd: app });
+    expect(stdout).toMatch(/^401 DPoP /);
   });
 
   it('carries types that a consumer compiles against', async () => {
@@ -102,6 +116,7 @@ async function installPacked(built: string, app: string): Promise<void> {
   const copies = Object.keys(dependencies).map((name) => [name, `file:${path.join(modules, name)}`]);
   const manifest = {
     private: true,
+    type: 'module',
     dependencies: { 'caep-hub-enforcement': `file:${packed}`, ...Object.fromEntries(copies) },
   };
   await writeFile(path.join(app, 'package.json'), JSON.stringify(manifest));
