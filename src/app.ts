@@ -11,6 +11,7 @@ import { migrate } from './adapters/postgres/migrate.ts';
 import { createSourceStore } from './adapters/postgres/source-store.ts';
 import { createTokenStore } from './adapters/postgres/token-store.ts';
 import { systemClock, type Clock } from './adapters/system/clock.ts';
+import { createClosers, type Closers } from './adapters/system/closers.ts';
 import { lockDataDir } from './adapters/system/data-dir-lock.ts';
 import { newId } from './adapters/system/ids.ts';
 import { readOrCreateSecret } from './adapters/system/secret-file.ts';
@@ -25,8 +26,8 @@ import { tokenRoutes } from './authorization/routes.ts';
 import { createTokenEndings } from './authorization/token-endings.ts';
 import { makeTokenSecret } from './authorization/token-secret.ts';
 import type { Config } from './config.ts';
-import { Problem } from './core/problem.ts';
 import type { Log } from './http/log.ts';
+import { drain, listenOn } from './http/listening.ts';
 import { createMetrics, type GaugeReaders } from './http/metrics.ts';
 import { describeApi } from './http/openapi.ts';
 import { processRoutes } from './http/process-routes.ts';
@@ -42,13 +43,11 @@ const migrations = fileURLToPath(new URL('../migrations', import.meta.url));
 const emptyCluster = fileURLToPath(new URL('../assets/empty-cluster.tar.gz', import.meta.url));
 const packageFile = new URL('../package.json', import.meta.url);
 
-/** Requests that are under way when the hub shuts down have so long to end. */
-const drainMs = 5_000;
 /** How often refused attempts of past minutes and the last use of tokens are written. */
 const writeDownMs = 15_000;
 
 export type App = {
-  /** Listens, and says where. */
+  /** Listens, and says where. @throws Problem when it cannot; everything is closed then. */
   listen(): Promise<Listening>;
   /** Lets what is under way come to its end, ends everything in the order opposite to its start, and never throws. */
   close(): Promise<void>;
@@ -67,18 +66,21 @@ export type Listening = {
  * @throws Problem when it cannot start as it is configured; what was opened is closed.
  */
 export async function createApp(config: Config, log: Log, clock: Clock = systemClock): Promise<App> {
-  const closers = createClosers(log);
+  const closers = createClosers((part, error) => log.error({ err: error, part }, 'a part did not close'));
   try {
     const platform = await openPlatform(config, log, clock, closers);
     const server = await wire(platform, config, closers);
     return {
       async listen() {
-        await listenOn(server, config);
-        const { adminTokenPath, database } = platform;
+        const url = await listenOn(server, config.host, config.port).catch(async (error: unknown) => {
+          await closers.closeAll();
+          throw error;
+        });
+        const { adminTokenPath, database, version } = platform;
         return {
-          url: urlOf(server),
+          url,
           durability: database.durability,
-          version: readVersion(),
+          version,
           ...(adminTokenPath === undefined ? {} : { adminTokenPath }),
         };
       },
@@ -97,6 +99,7 @@ type Platform = {
   readonly deriveKey: DeriveKey;
   readonly clock: Clock;
   readonly log: Log;
+  readonly version: string;
   readonly adminTokenPath?: string;
 };
 
@@ -132,6 +135,7 @@ async function openPlatform(config: Config, log: Log, clock: Clock, closers: Clo
     announcer,
     clock,
     log,
+    version: (JSON.parse(readFileSync(packageFile, 'utf8')) as { version: string }).version,
     deriveKey: createKeyring(secretsKey.secret),
     ...(adminToken.path === undefined ? {} : { adminTokenPath: adminToken.path }),
   };
@@ -171,10 +175,10 @@ async function wire(platform: Platform, config: Config, closers: Closers): Promi
     explainError: storageProblem,
   });
   closers.add('server', () => drain(server));
-  await describeApi(server, readVersion());
+  await describeApi(server, platform.version);
   const metrics = createMetrics(gaugeReaders(platform, chain), warn(log, 'a metric could not be read'));
   await server.register(processRoutes, {
-    version: readVersion(),
+    version: platform.version,
     metrics,
     readiness: createReadiness({
       durability: database.durability,
@@ -246,64 +250,7 @@ function writeDownRegularly(closers: Closers, log: Log, write: (all: boolean) =>
   });
 }
 
-async function listenOn(server: HubServer, { host, port }: Config): Promise<void> {
-  try {
-    await server.listen({ host, port });
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-    const why = listenFailures[code];
-    if (why === undefined) throw error;
-    const [what, hint] = why;
-    throw new Problem('invalid-configuration', `Port ${port} of ${host} ${what}.`, { hint, cause: error });
-  }
-}
-
-const listenFailures: Readonly<Record<string, readonly [string, string]>> = {
-  EADDRINUSE: ['is in use', 'Stop the other process, or set PORT to another port; 0 takes a free one.'],
-  EADDRNOTAVAIL: ['is no address of this machine', 'Set HOST to an address of this machine.'],
-  EACCES: ['is not for this user', 'Set PORT to 1024 or above.'],
-  ENOTFOUND: ['cannot be resolved', 'Set HOST to an address of this machine.'],
-};
-
-async function drain(server: HubServer): Promise<void> {
-  const timer = setTimeout(() => server.server.closeAllConnections(), drainMs);
-  await server.close();
-  clearTimeout(timer);
-}
-
-function urlOf(server: HubServer): string {
-  const address = server.server.address();
-  if (address === null || typeof address === 'string') throw new Error('the server listens on no port');
-  const host = address.family === 'IPv6' ? `[${address.address}]` : address.address;
-  return `http://${host}:${address.port}`;
-}
-
 const warn =
   (log: Log, text: string) =>
   (error: unknown): void =>
     log.warn({ err: error }, text);
-
-const readVersion = (): string =>
-  (JSON.parse(readFileSync(packageFile, 'utf8')) as { version: string }).version;
-
-type Closers = {
-  /** To be called before everything that was added earlier. */
-  add(name: string, close: () => Promise<unknown> | void): void;
-  readonly closeAll: () => Promise<void>;
-};
-
-function createClosers(log: Log): Closers {
-  const waiting: { readonly name: string; readonly close: () => Promise<unknown> | void }[] = [];
-  return {
-    add: (name, close) => void waiting.push({ name, close }),
-    async closeAll() {
-      for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-        try {
-          await next.close();
-        } catch (error) {
-          log.error({ err: error, part: next.name }, 'a part did not close');
-        }
-      }
-    },
-  };
-}

@@ -94,7 +94,7 @@ export async function describeApi(app: HubServer, version: string): Promise<void
     await docs.register(swaggerUi, {
       routePrefix: docsPath,
       staticCSP: docsContentSecurityPolicy,
-      uiConfig: { docExpansion: 'list', deepLinking: true, validatorUrl: null, persistAuthorization: false },
+      uiConfig: { layout: 'BaseLayout', docExpansion: 'list', deepLinking: true, validatorUrl: null },
       theme: { title: 'caep-hub API' },
     });
   });
