@@ -19,6 +19,8 @@ export type Plan = {
   readonly spared: readonly Match[];
   /** Matches that the source may not speak about. */
   readonly outside: readonly Match[];
+  /** Part of what the event is about is not known here. */
+  readonly isUnresolved: boolean;
 };
 
 type PlanInput = {
@@ -57,7 +59,8 @@ export function planOf(input: PlanInput): Plan {
       if (template) standing.push({ template: { ...template, ...(within && { within }) }, identifier });
     }
   }
-  return { ...puts.all(), standing, ...countHits(input, hits, puts.all().puts) };
+  const isUnresolved = resolution.unresolved.length > 0 && !(reaction.aim === 'owned' && hits.length > 0);
+  return { ...puts.all(), standing, isUnresolved, ...countHits(input, hits, puts.all().puts) };
 }
 
 function keysOf({ reaction, resolution }: PlanInput): readonly Match[] {

@@ -3,7 +3,6 @@ import type { Order } from './decide-order.ts';
 import type { Plan } from './decide-plan.ts';
 import type { World } from './decide-times.ts';
 import type { Outcome, Warning } from './decision.ts';
-import type { Resolution } from './resolution.ts';
 import type { Effect } from './revocation.ts';
 import type { Statement } from './signal.ts';
 
@@ -23,13 +22,9 @@ export function textOfPlan(plan: Plan, order: Order, outcome: Outcome): string {
   if (outcome === 'unresolved') {
     return plan.standing.length > 0
       ? 'Nobody here knows the subject yet; it takes effect as soon as somebody does.'
-      : 'Nobody here knows the subject, or it names nothing that this event speaks of; nothing is refused.';
+      : 'Nobody here knows the subject; nothing is refused.';
   }
-  if (outcome === 'recorded') {
-    return plan.spared.length > 0
-      ? 'No token that it speaks of can still be alive; nothing needs to be refused.'
-      : 'The subject belongs to issuers that this source may not speak about; nothing follows.';
-  }
+  if (outcome === 'recorded') return textOfNothing(plan);
   const { agents, descendants, keys } = plan.blast;
   const whom =
     agents === 0
@@ -38,6 +33,14 @@ export function textOfPlan(plan: Plan, order: Order, outcome: Outcome): string {
   const cutOffs = plan.puts.flatMap(({ cutOff }) => cutOff ?? []);
   const since = cutOffs.length > 0 ? `, what was issued until ${isoSeconds(Math.max(...cutOffs))}` : '';
   return `${verbs[order.effect]} ${whom}${since}.`;
+}
+
+function textOfNothing(plan: Plan): string {
+  if (plan.spared.length > 0)
+    return 'No token that it speaks of can still be alive; nothing needs to be refused.';
+  return plan.outside.length > 0
+    ? 'The subject belongs to issuers that this source may not speak about; nothing follows.'
+    : 'The subject has nothing that this event speaks of; nothing is refused.';
 }
 
 export function textOfLift({ lifts, puts, standingEnds }: Lift): string {
@@ -59,7 +62,7 @@ export function warningsOfStatement(statement: Statement, world: World): readonl
   ];
 }
 
-export function warningsOfPlan(plan: Plan, resolution: Resolution, world: World): readonly Warning[] {
+export function warningsOfPlan(plan: Plan, world: World): readonly Warning[] {
   const warnings: Warning[] = [];
   const warn = (holds: boolean, code: string, text: string): void => {
     if (holds) warnings.push({ code, text });
@@ -69,7 +72,7 @@ export function warningsOfPlan(plan: Plan, resolution: Resolution, world: World)
       iss !== undefined && !world.issuers.settings(iss) ? [iss] : [],
     ),
   );
-  const isUnresolved = resolution.unresolved.length > 0;
+  const { isUnresolved } = plan;
   const acts = plan.puts.length > 0;
   warn(
     plan.puts.some(({ effect, cutOff }) => effect === 'deny' && cutOff !== undefined),

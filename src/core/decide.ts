@@ -50,10 +50,10 @@ export function decide(statement: Statement, resolution: Resolution, memory: Mem
     ? planOf({ statement, resolution, world, ...asPastCutOff(reaction, order) })
     : planOf({ statement, resolution, world, reaction, order });
   const hold = holdOf(plan, statement, memory, world);
-  if (hold !== undefined) return decided(heldParts(plan, hold, statement, resolution, world));
+  if (hold !== undefined) return decided(heldParts(plan, hold, statement, world));
   const ended =
     reaction.lifts === 'stronger' ? liftEntries(strongerThan(order.effect, memory), [], world) : undefined;
-  return decided({ ...appliedParts(plan, order, resolution, world, ended), ...remember });
+  return decided({ ...appliedParts(plan, order, world, ended), ...remember });
 }
 
 /**
@@ -121,13 +121,7 @@ function assemble(statement: Statement, reaction: Reaction, world: World, decide
   };
 }
 
-function heldParts(
-  plan: Plan,
-  hold: Hold,
-  statement: Statement,
-  resolution: Resolution,
-  world: World,
-): Decided {
+function heldParts(plan: Plan, hold: Hold, statement: Statement, world: World): Decided {
   const soft = { ...plan, puts: softPuts(plan, statement.source, world), standing: [] };
   return {
     outcome: 'held',
@@ -135,28 +129,26 @@ function heldParts(
     hold,
     plan: soft,
     kills: kills(plan),
-    warnings: warningsOfPlan(plan, resolution, world),
+    warnings: warningsOfPlan(plan, world),
   };
 }
 
-function appliedParts(
-  plan: Plan,
-  order: Order,
-  resolution: Resolution,
-  world: World,
-  ended: Lift | undefined,
-): Decided {
-  const acts = plan.puts.length > 0 || (ended !== undefined && ended.lifts.length > 0);
-  const spared = plan.spared.length > 0 || plan.outside.length > 0;
-  const outcome = acts ? 'applied' : spared ? 'recorded' : 'unresolved';
+function appliedParts(plan: Plan, order: Order, world: World, ended: Lift | undefined): Decided {
+  const outcome = outcomeOfPlan(plan, ended);
   return {
     outcome,
     text: textOfPlan(plan, order, outcome),
     plan,
     kills: kills(plan),
-    warnings: warningsOfPlan(plan, resolution, world),
+    warnings: warningsOfPlan(plan, world),
     ...(ended && { lifts: ended.lifts, puts: ended.puts }),
   };
+}
+
+function outcomeOfPlan(plan: Plan, ended: Lift | undefined): Outcome {
+  if (plan.puts.length > 0 || (ended !== undefined && ended.lifts.length > 0)) return 'applied';
+  if (plan.spared.length > 0 || plan.outside.length > 0) return 'recorded';
+  return plan.isUnresolved || plan.standing.length > 0 ? 'unresolved' : 'recorded';
 }
 
 function liftNamed(statement: Statement, memory: Memory, world: World): Decided {

@@ -88,19 +88,15 @@ const defaults = {
 };
 
 describe('DESIGN §5: the reference matcher answers every vector', () => {
-  for (const { name, now, entries, not_applied = [], checks } of vectors.groups) {
-    describe(name, () => {
-      const known = entries.filter((entry) => !isUnknown(entry));
-      it('says which entries it does not apply', () => {
-        expect(entries.filter(isUnknown).map(({ id }) => id)).toEqual(not_applied);
-      });
-      for (const { name: situation, context, expect: expected } of checks) {
-        it(situation, () => {
-          expect(answer(known, context, now)).toEqual({ ...defaults, ...expected });
-        });
-      }
+  describe.each(vectors.groups)('$name', ({ now, entries, not_applied = [], checks }) => {
+    const known = entries.filter((entry) => !isUnknown(entry));
+    it('says which entries it does not apply', () => {
+      expect(entries.filter(isUnknown).map(({ id }) => id)).toEqual(not_applied);
     });
-  }
+    it.each(checks)('$name', ({ context, expect: expected }) => {
+      expect(answer(known, context, now)).toEqual({ ...defaults, ...expected });
+    });
+  });
 
   it('the vectors were read whole', () => {
     expect(vectors.version).toBe(1);
