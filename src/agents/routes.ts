@@ -39,195 +39,179 @@ const PageQuery = Type.Object(
   { additionalProperties: false },
 );
 
+const listAgents = {
+  config: { scopes: ['agents.read', 'agents.write'] },
+  schema: {
+    tags,
+    summary: 'List agents',
+    querystring: PageQuery,
+    response: {
+      200: Type.Object({
+        items: Type.Array(AgentReply),
+        next_cursor: Type.Union([Type.String(), Type.Null()]),
+      }),
+    },
+  },
+} as const;
+
+const registerAgent = {
+  config: { scopes: ['agents.write'] },
+  schema: {
+    tags,
+    summary: 'Register an agent',
+    description:
+      'Kills that stand for one of its parents or identifiers bind it in the same transaction; `bound` lists what they put.',
+    body: AgentCreateBody,
+    response: { 201: AgentChangedReply },
+  },
+} as const;
+
+const showAgent = {
+  config: { scopes: ['agents.read', 'agents.write'] },
+  schema: { tags, summary: 'Show an agent', params: NameParams, response: { 200: AgentReply } },
+} as const;
+
+const changeAgent = {
+  config: { scopes: ['agents.write'] },
+  schema: {
+    tags,
+    summary: 'Change an agent',
+    description: 'What is left out stays; a list replaces the whole list.',
+    params: NameParams,
+    body: AgentPatchBody,
+    response: { 200: AgentChangedReply },
+  },
+} as const;
+
+const learnIdentity = {
+  config: { scopes: ['agents.write'] },
+  schema: {
+    tags,
+    summary: 'Teach the hub one more key of an agent',
+    description: 'Kills that stand for the agent or its parents bind it in the same transaction.',
+    params: NameParams,
+    body: IdentityBody,
+    response: { 200: AgentChangedReply },
+  },
+} as const;
+
+const retireAgent = {
+  config: { scopes: ['agents.write'] },
+  schema: {
+    tags,
+    summary: 'Retire an agent',
+    description: 'It keeps its name, history and revocations, and is still hit by signals about it.',
+    params: NameParams,
+    response: { 200: AgentReply },
+  },
+} as const;
+
+const disableAgent = {
+  config: { scopes: ['agents.disable'] },
+  schema: {
+    tags,
+    summary: 'Disable an agent',
+    description:
+      'Denies every token of the agent and of its descendants, whenever issued, until lifted. Becomes the signal `revocation-ordered`.',
+    params: NameParams,
+    body: OrderBody,
+    response: { 202: OrderReply },
+  },
+} as const;
+
+const enableAgent = {
+  config: { scopes: ['agents.disable'] },
+  schema: {
+    tags,
+    summary: 'Enable an agent',
+    description:
+      'Undoes the signals that disable it, one by one. A cut-off at this moment stays behind, so that tokens stolen before do not come ' +
+      'back to life.',
+    params: NameParams,
+    body: OrderBody,
+    response: { 202: OrderReply },
+  },
+} as const;
+
 /** `/v1/agents`: who is under governance, which keys are theirs, who answers for them and who delegated to whom. */
 export const agentRoutes: FastifyPluginAsyncTypebox<AgentRoutesOptions> = async (app, options) => {
   const { store, nowMs, onlyIssuer } = options;
 
-  app.get(
-    '/v1/agents',
-    {
-      config: { scopes: ['agents.read', 'agents.write'] },
-      schema: {
-        tags,
-        summary: 'List agents',
-        querystring: PageQuery,
-        response: {
-          200: Type.Object({
-            items: Type.Array(AgentReply),
-            next_cursor: Type.Union([Type.String(), Type.Null()]),
-          }),
-        },
-      },
-    },
-    async (request) => {
-      const limit = request.query.limit ?? 50;
-      const { cursor } = request.query;
-      const agents = await store.list({
-        limit: limit + 1,
-        ...(cursor === undefined ? {} : { after: cursor }),
+  app.get('/v1/agents', listAgents, async (request) => {
+    const limit = request.query.limit ?? 50;
+    const { cursor } = request.query;
+    const agents = await store.list({
+      limit: limit + 1,
+      ...(cursor === undefined ? {} : { after: cursor }),
+    });
+    const items = agents.slice(0, limit).map(toAgentReply);
+    return { items, next_cursor: agents.length > limit ? (items.at(-1)?.name ?? null) : null };
+  });
+
+  app.post('/v1/agents', registerAgent, async (request, reply) => {
+    const draft = toAgentDraft(request.body, onlyIssuer());
+    const bound = await store.create(draft, changeBy(request, nowMs()));
+    return reply.code(201).send({ agent: await shown(store, draft.name), bound: toBoundReply(bound) });
+  });
+
+  app.get('/v1/agents/:name', showAgent, async (request) => shown(store, agentName(request.params.name)));
+
+  app.patch('/v1/agents/:name', changeAgent, async (request) => {
+    const name = agentName(request.params.name);
+    const bound = await store.change(
+      name,
+      toAgentPatch(request.body, onlyIssuer()),
+      changeBy(request, nowMs()),
+    );
+    return { agent: await shown(store, name), bound: toBoundReply(bound ?? []) };
+  });
+
+  app.post('/v1/agents/:name/identities', learnIdentity, async (request) => {
+    const name = agentName(request.params.name);
+    const identity = parseIdentity({ ...request.body.identity }, '/identity', onlyIssuer());
+    const bound = await store.learn(name, identity, changeBy(request, nowMs()));
+    return { agent: await shown(store, name), bound: toBoundReply(bound ?? []) };
+  });
+
+  app.post('/v1/agents/:name/retire', retireAgent, async (request) => {
+    const name = agentName(request.params.name);
+    await store.retire(name, changeBy(request, nowMs()));
+    return shown(store, name);
+  });
+
+  app.post('/v1/agents/:name/disable', disableAgent, async (request, reply) => {
+    const { name } = await shown(store, agentName(request.params.name));
+    const { reason, lift_after_seconds: liftAfterSeconds } = request.body ?? {};
+    const handled = await options.order({
+      verb: 'disable',
+      agent: agentName(name),
+      caller: request.caller,
+      correlationId: request.id,
+      ...(reason === undefined ? {} : { reason }),
+      ...(liftAfterSeconds === undefined ? {} : { liftAfterSeconds }),
+    });
+    return reply.code(202).send(toOrderReply(handled));
+  });
+
+  app.post('/v1/agents/:name/enable', enableAgent, async (request, reply) => {
+    const { name } = await shown(store, agentName(request.params.name));
+    const signals = await store.disablingSignals(agentName(name));
+    if (signals.length === 0) {
+      throw new Problem('conflict', `Nothing disables ${name}.`, {
+        hint: `Weaker entries are lifted by id: GET /v1/revocations?agent=${name} lists them.`,
       });
-      const items = agents.slice(0, limit).map(toAgentReply);
-      return { items, next_cursor: agents.length > limit ? (items.at(-1)?.name ?? null) : null };
-    },
-  );
-
-  app.post(
-    '/v1/agents',
-    {
-      config: { scopes: ['agents.write'] },
-      schema: {
-        tags,
-        summary: 'Register an agent',
-        description:
-          'Kills that stand for one of its parents or identifiers bind it in the same transaction; `bound` lists what they put.',
-        body: AgentCreateBody,
-        response: { 201: AgentChangedReply },
-      },
-    },
-    async (request, reply) => {
-      const draft = toAgentDraft(request.body, onlyIssuer());
-      const bound = await store.create(draft, changeBy(request, nowMs()));
-      return reply.code(201).send({ agent: await shown(store, draft.name), bound: toBoundReply(bound) });
-    },
-  );
-
-  app.get(
-    '/v1/agents/:name',
-    {
-      config: { scopes: ['agents.read', 'agents.write'] },
-      schema: { tags, summary: 'Show an agent', params: NameParams, response: { 200: AgentReply } },
-    },
-    async (request) => shown(store, agentName(request.params.name)),
-  );
-
-  app.patch(
-    '/v1/agents/:name',
-    {
-      config: { scopes: ['agents.write'] },
-      schema: {
-        tags,
-        summary: 'Change an agent',
-        description: 'What is left out stays; a list replaces the whole list.',
-        params: NameParams,
-        body: AgentPatchBody,
-        response: { 200: AgentChangedReply },
-      },
-    },
-    async (request) => {
-      const name = agentName(request.params.name);
-      const bound = await store.change(
-        name,
-        toAgentPatch(request.body, onlyIssuer()),
-        changeBy(request, nowMs()),
-      );
-      return { agent: await shown(store, name), bound: toBoundReply(bound ?? []) };
-    },
-  );
-
-  app.post(
-    '/v1/agents/:name/identities',
-    {
-      config: { scopes: ['agents.write'] },
-      schema: {
-        tags,
-        summary: 'Teach the hub one more key of an agent',
-        description: 'Kills that stand for the agent or its parents bind it in the same transaction.',
-        params: NameParams,
-        body: IdentityBody,
-        response: { 200: AgentChangedReply },
-      },
-    },
-    async (request) => {
-      const name = agentName(request.params.name);
-      const identity = parseIdentity({ ...request.body.identity }, '/identity', onlyIssuer());
-      const bound = await store.learn(name, identity, changeBy(request, nowMs()));
-      return { agent: await shown(store, name), bound: toBoundReply(bound ?? []) };
-    },
-  );
-
-  app.post(
-    '/v1/agents/:name/retire',
-    {
-      config: { scopes: ['agents.write'] },
-      schema: {
-        tags,
-        summary: 'Retire an agent',
-        description: 'It keeps its name, history and revocations, and is still hit by signals about it.',
-        params: NameParams,
-        response: { 200: AgentReply },
-      },
-    },
-    async (request) => {
-      const name = agentName(request.params.name);
-      await store.retire(name, changeBy(request, nowMs()));
-      return shown(store, name);
-    },
-  );
-
-  app.post(
-    '/v1/agents/:name/disable',
-    {
-      config: { scopes: ['agents.disable'] },
-      schema: {
-        tags,
-        summary: 'Disable an agent',
-        description:
-          'Denies every token of the agent and of its descendants, whenever issued, until lifted. Becomes the signal `revocation-ordered`.',
-        params: NameParams,
-        body: OrderBody,
-        response: { 202: OrderReply },
-      },
-    },
-    async (request, reply) => {
-      const { name } = await shown(store, agentName(request.params.name));
-      const { reason, lift_after_seconds: liftAfterSeconds } = request.body ?? {};
-      const handled = await options.order({
-        verb: 'disable',
-        agent: agentName(name),
-        caller: request.caller,
-        correlationId: request.id,
-        ...(reason === undefined ? {} : { reason }),
-        ...(liftAfterSeconds === undefined ? {} : { liftAfterSeconds }),
-      });
-      return reply.code(202).send(toOrderReply(handled));
-    },
-  );
-
-  app.post(
-    '/v1/agents/:name/enable',
-    {
-      config: { scopes: ['agents.disable'] },
-      schema: {
-        tags,
-        summary: 'Enable an agent',
-        description:
-          'Undoes the signals that disable it, one by one. A cut-off at this moment stays behind, so that tokens stolen before do not come ' +
-          'back to life.',
-        params: NameParams,
-        body: OrderBody,
-        response: { 202: OrderReply },
-      },
-    },
-    async (request, reply) => {
-      const { name } = await shown(store, agentName(request.params.name));
-      const signals = await store.disablingSignals(agentName(name));
-      if (signals.length === 0) {
-        throw new Problem('conflict', `Nothing disables ${name}.`, {
-          hint: `Weaker entries are lifted by id: GET /v1/revocations?agent=${name} lists them.`,
-        });
-      }
-      const reason = request.body?.reason;
-      const handled = await options.order({
-        verb: 'enable',
-        agent: agentName(name),
-        caller: request.caller,
-        correlationId: request.id,
-        signals,
-        ...(reason === undefined ? {} : { reason }),
-      });
-      return reply.code(202).send(toOrderReply(handled));
-    },
-  );
+    }
+    const reason = request.body?.reason;
+    const handled = await options.order({
+      verb: 'enable',
+      agent: agentName(name),
+      caller: request.caller,
+      correlationId: request.id,
+      signals,
+      ...(reason === undefined ? {} : { reason }),
+    });
+    return reply.code(202).send(toOrderReply(handled));
+  });
 };
 
 async function shown(store: AgentStore, name: AgentName) {

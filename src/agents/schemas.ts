@@ -109,7 +109,12 @@ export const OrderReply = Type.Object({
       outcome: Type.String(),
       text: Type.String(),
       revocations: Type.Array(
-        Type.Object({ id: Type.String(), position: Type.String(), match: SubjectOut, effect: Type.String() }),
+        Type.Object({
+          id: Type.String(),
+          position: Type.Optional(Type.String()),
+          match: SubjectOut,
+          effect: Type.String(),
+        }),
       ),
       lifted: Type.Array(Type.Object({ id: Type.String(), position: Type.String() })),
       warnings: Type.Array(Type.Object({ code: Type.String(), text: Type.String() })),

@@ -18,6 +18,58 @@ const tags = ['agents'];
 const pageMax = 200;
 const identifierMax = 4_096;
 
+const listLinks = {
+  config: { scopes: ['agents.read', 'agents.write'] },
+  schema: {
+    tags,
+    summary: 'List identity links',
+    querystring: Type.Object(
+      {
+        cursor: Type.Optional(Type.String({ maxLength: identifierMax })),
+        limit: Type.Optional(Type.Integer({ minimum: 1, maximum: pageMax, default: 50 })),
+      },
+      { additionalProperties: false },
+    ),
+    response: {
+      200: Type.Object({
+        items: Type.Array(LinkReply),
+        next_cursor: Type.Union([Type.String(), Type.Null()]),
+      }),
+    },
+  },
+} as const;
+
+const putLink = {
+  config: { scopes: ['agents.write'] },
+  schema: {
+    tags,
+    summary: 'Say which key stands behind an identifier',
+    description: 'Creates or replaces. Kills that waited for the identifier bind in the same transaction.',
+    body: LinkBody,
+    response: { 200: LinkChangedReply },
+  },
+} as const;
+
+const removeLink = {
+  config: { scopes: ['agents.write'] },
+  schema: {
+    tags,
+    summary: 'Forget an identity link',
+    description: 'Entries that were put because of it stay until lifted.',
+    querystring: Type.Object(
+      {
+        identifier: Type.String({
+          maxLength: identifierMax,
+          description: 'As listed.',
+          examples: ['email:mara@example.com'],
+        }),
+      },
+      { additionalProperties: false },
+    ),
+    response: { 204: Type.Null() },
+  },
+} as const;
+
 /** `/v1/identity-links`: which key stands behind an e-mail address, a phone number, an opaque id of somebody who is no agent. */
 export const identityLinkRoutes: FastifyPluginAsyncTypebox<IdentityLinkRoutesOptions> = async (
   app,
@@ -25,94 +77,35 @@ export const identityLinkRoutes: FastifyPluginAsyncTypebox<IdentityLinkRoutesOpt
 ) => {
   const { store, nowMs, onlyIssuer } = options;
 
-  app.get(
-    '/v1/identity-links',
-    {
-      config: { scopes: ['agents.read', 'agents.write'] },
-      schema: {
-        tags,
-        summary: 'List identity links',
-        querystring: Type.Object(
-          {
-            cursor: Type.Optional(Type.String({ maxLength: identifierMax })),
-            limit: Type.Optional(Type.Integer({ minimum: 1, maximum: pageMax, default: 50 })),
-          },
-          { additionalProperties: false },
-        ),
-        response: {
-          200: Type.Object({
-            items: Type.Array(LinkReply),
-            next_cursor: Type.Union([Type.String(), Type.Null()]),
-          }),
-        },
-      },
-    },
-    async (request) => {
-      const limit = request.query.limit ?? 50;
-      const { cursor } = request.query;
-      const links = await store.list({
-        limit: limit + 1,
-        ...(cursor === undefined ? {} : { after: cursor }),
+  app.get('/v1/identity-links', listLinks, async (request) => {
+    const limit = request.query.limit ?? 50;
+    const { cursor } = request.query;
+    const links = await store.list({
+      limit: limit + 1,
+      ...(cursor === undefined ? {} : { after: cursor }),
+    });
+    const items = links.slice(0, limit).map(toLinkReply);
+    return { items, next_cursor: links.length > limit ? (items.at(-1)?.identifier ?? null) : null };
+  });
+
+  app.put('/v1/identity-links', putLink, async (request) => {
+    const link = {
+      ...parseKnownAs({ ...request.body.subject }, '/subject'),
+      match: parseIdentity({ ...request.body.match }, '/match', onlyIssuer()),
+    };
+    const bound = await store.put(link, changeBy(request, nowMs()));
+    return { link: toLinkReply(link), bound: toBoundReply(bound) };
+  });
+
+  app.delete('/v1/identity-links', removeLink, async (request, reply) => {
+    const removed = await store.remove(identifier(request.query.identifier), changeBy(request, nowMs()));
+    if (!removed) {
+      throw new Problem('not-found', 'There is no such link.', {
+        hint: 'GET /v1/identity-links lists them.',
       });
-      const items = links.slice(0, limit).map(toLinkReply);
-      return { items, next_cursor: links.length > limit ? (items.at(-1)?.identifier ?? null) : null };
-    },
-  );
-
-  app.put(
-    '/v1/identity-links',
-    {
-      config: { scopes: ['agents.write'] },
-      schema: {
-        tags,
-        summary: 'Say which key stands behind an identifier',
-        description:
-          'Creates or replaces. Kills that waited for the identifier bind in the same transaction.',
-        body: LinkBody,
-        response: { 200: LinkChangedReply },
-      },
-    },
-    async (request) => {
-      const link = {
-        ...parseKnownAs({ ...request.body.subject }, '/subject'),
-        match: parseIdentity({ ...request.body.match }, '/match', onlyIssuer()),
-      };
-      const bound = await store.put(link, changeBy(request, nowMs()));
-      return { link: toLinkReply(link), bound: toBoundReply(bound) };
-    },
-  );
-
-  app.delete(
-    '/v1/identity-links',
-    {
-      config: { scopes: ['agents.write'] },
-      schema: {
-        tags,
-        summary: 'Forget an identity link',
-        description: 'Entries that were put because of it stay until lifted.',
-        querystring: Type.Object(
-          {
-            identifier: Type.String({
-              maxLength: identifierMax,
-              description: 'As listed.',
-              examples: ['email:mara@example.com'],
-            }),
-          },
-          { additionalProperties: false },
-        ),
-        response: { 204: Type.Null() },
-      },
-    },
-    async (request, reply) => {
-      const removed = await store.remove(identifier(request.query.identifier), changeBy(request, nowMs()));
-      if (!removed) {
-        throw new Problem('not-found', 'There is no such link.', {
-          hint: 'GET /v1/identity-links lists them.',
-        });
-      }
-      return reply.code(204).send(null);
-    },
-  );
+    }
+    return reply.code(204).send(null);
+  });
 };
 
 const changeBy = (request: FastifyRequest, atMs: number): Change => ({

@@ -18,66 +18,63 @@ const UrlQuery = Type.Object(
   { additionalProperties: false },
 );
 
+const listIssuers = {
+  config: { scopes: ['issuers.write', 'agents.read', 'point', 'feed.read'] },
+  schema: {
+    tags,
+    summary: 'List issuers',
+    description: 'Every issuer whose tokens points accept. Points get the same list with the feed.',
+    response: { 200: Type.Object({ items: Type.Array(IssuerReply), next_cursor: Type.Null() }) },
+  },
+} as const;
+
+const putIssuer = {
+  config: { scopes: ['issuers.write'] },
+  schema: {
+    tags,
+    summary: 'Add or replace an issuer',
+    description: 'What is left out is filled from the profile. Points hear of it at once.',
+    body: IssuerBody,
+    response: { 200: IssuerReply, 201: IssuerReply },
+  },
+} as const;
+
+const removeIssuer = {
+  config: { scopes: ['issuers.write'] },
+  schema: {
+    tags,
+    summary: 'Remove an issuer',
+    description: 'Points refuse its tokens from now on. Its revocations stay.',
+    querystring: UrlQuery,
+    response: { 204: Type.Null() },
+  },
+} as const;
+
 /** `/v1/issuers`: whose access tokens points accept, and how they are read (DESIGN: issuers are pinned, never guessed). */
 export const issuerRoutes: FastifyPluginAsyncTypebox<IssuerRoutesOptions> = async (app, { store, nowMs }) => {
-  app.get(
-    '/v1/issuers',
-    {
-      config: { scopes: ['issuers.write', 'agents.read', 'point', 'feed.read'] },
-      schema: {
-        tags,
-        summary: 'List issuers',
-        description: 'Every issuer whose tokens points accept. Points get the same list with the feed.',
-        response: { 200: Type.Object({ items: Type.Array(IssuerReply), next_cursor: Type.Null() }) },
-      },
-    },
-    async () => ({ items: (await store.list()).map(toWire), next_cursor: null }),
-  );
+  app.get('/v1/issuers', listIssuers, async () => ({
+    items: (await store.list()).map(toWire),
+    next_cursor: null,
+  }));
 
-  app.put(
-    '/v1/issuers',
-    {
-      config: { scopes: ['issuers.write'] },
-      schema: {
-        tags,
-        summary: 'Add or replace an issuer',
-        description: 'What is left out is filled from the profile. Points hear of it at once.',
-        body: IssuerBody,
-        response: { 200: IssuerReply, 201: IssuerReply },
-      },
-    },
-    async (request, reply) => {
-      const settings = toIssuerSettings(request.body);
-      const done = await store.put(settings, changeBy(request.caller.actor, request.id, nowMs()));
-      return reply.code(done === 'created' ? 201 : 200).send(toWire(settings));
-    },
-  );
+  app.put('/v1/issuers', putIssuer, async (request, reply) => {
+    const settings = toIssuerSettings(request.body);
+    const done = await store.put(settings, changeBy(request.caller.actor, request.id, nowMs()));
+    return reply.code(done === 'created' ? 201 : 200).send(toWire(settings));
+  });
 
-  app.delete(
-    '/v1/issuers',
-    {
-      config: { scopes: ['issuers.write'] },
-      schema: {
-        tags,
-        summary: 'Remove an issuer',
-        description: 'Points refuse its tokens from now on. Its revocations stay.',
-        querystring: UrlQuery,
-        response: { 204: Type.Null() },
-      },
-    },
-    async (request, reply) => {
-      const removed = await store.remove(
-        request.query.url,
-        changeBy(request.caller.actor, request.id, nowMs()),
-      );
-      if (!removed) {
-        throw new Problem('not-found', `There is no issuer ${request.query.url}.`, {
-          hint: 'GET /v1/issuers lists them; the URL must be equal byte for byte.',
-        });
-      }
-      return reply.code(204).send(null);
-    },
-  );
+  app.delete('/v1/issuers', removeIssuer, async (request, reply) => {
+    const removed = await store.remove(
+      request.query.url,
+      changeBy(request.caller.actor, request.id, nowMs()),
+    );
+    if (!removed) {
+      throw new Problem('not-found', `There is no issuer ${request.query.url}.`, {
+        hint: 'GET /v1/issuers lists them; the URL must be equal byte for byte.',
+      });
+    }
+    return reply.code(204).send(null);
+  });
 };
 
 const changeBy = (actor: string, correlationId: string, atMs: number) => ({ actor, atMs, correlationId });

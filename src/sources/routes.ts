@@ -11,76 +11,70 @@ const tags = ['sources'];
 const pageMax = 200;
 const IdParams = Type.Object({ id: Type.String({ maxLength: 64 }) });
 
+const listSources = {
+  config: { scopes: ['sources.write', 'audit.read'] },
+  schema: {
+    tags,
+    summary: 'List sources',
+    querystring: Type.Object(
+      {
+        cursor: Type.Optional(Type.String({ maxLength: 64 })),
+        limit: Type.Optional(Type.Integer({ minimum: 1, maximum: pageMax, default: 50 })),
+      },
+      { additionalProperties: false },
+    ),
+    response: {
+      200: Type.Object({
+        items: Type.Array(SourceReply),
+        next_cursor: Type.Union([Type.String(), Type.Null()]),
+      }),
+    },
+  },
+} as const;
+
+const showSource = {
+  config: { scopes: ['sources.write', 'audit.read'] },
+  schema: { tags, summary: 'Show a source', params: IdParams, response: { 200: SourceReply } },
+} as const;
+
+const putSource = {
+  config: { scopes: ['sources.write'] },
+  schema: {
+    tags,
+    summary: 'Set what a source may cause',
+    description:
+      'Creates the source or replaces its limits; what is left out takes its default. In force for the next signal. ' +
+      'Give a source to a token with POST /v1/tokens.',
+    params: IdParams,
+    body: SourceBody,
+    response: { 200: SourceReply, 201: SourceReply },
+  },
+} as const;
+
 /** `/v1/sources`: who speaks through a door, and the most that this may cause. */
 export const sourceRoutes: FastifyPluginAsyncTypebox<SourceRoutesOptions> = async (app, { store, nowMs }) => {
-  app.get(
-    '/v1/sources',
-    {
-      config: { scopes: ['sources.write', 'audit.read'] },
-      schema: {
-        tags,
-        summary: 'List sources',
-        querystring: Type.Object(
-          {
-            cursor: Type.Optional(Type.String({ maxLength: 64 })),
-            limit: Type.Optional(Type.Integer({ minimum: 1, maximum: pageMax, default: 50 })),
-          },
-          { additionalProperties: false },
-        ),
-        response: {
-          200: Type.Object({
-            items: Type.Array(SourceReply),
-            next_cursor: Type.Union([Type.String(), Type.Null()]),
-          }),
-        },
-      },
-    },
-    async (request) => {
-      const limit = request.query.limit ?? 50;
-      const { cursor } = request.query;
-      const sources = await store.list({
-        limit: limit + 1,
-        ...(cursor === undefined ? {} : { after: cursor }),
-      });
-      const items = sources.slice(0, limit).map(toSourceReply);
-      return { items, next_cursor: sources.length > limit ? (items.at(-1)?.id ?? null) : null };
-    },
-  );
+  app.get('/v1/sources', listSources, async (request) => {
+    const limit = request.query.limit ?? 50;
+    const { cursor } = request.query;
+    const sources = await store.list({
+      limit: limit + 1,
+      ...(cursor === undefined ? {} : { after: cursor }),
+    });
+    const items = sources.slice(0, limit).map(toSourceReply);
+    return { items, next_cursor: sources.length > limit ? (items.at(-1)?.id ?? null) : null };
+  });
 
-  app.get(
-    '/v1/sources/:id',
-    {
-      config: { scopes: ['sources.write', 'audit.read'] },
-      schema: { tags, summary: 'Show a source', params: IdParams, response: { 200: SourceReply } },
-    },
-    async (request) => {
-      const source = await store.find(sourceId(request.params.id));
-      if (!source)
-        throw new Problem('not-found', 'There is no such source.', { hint: 'GET /v1/sources lists them.' });
-      return toSourceReply(source);
-    },
-  );
+  app.get('/v1/sources/:id', showSource, async (request) => {
+    const source = await store.find(sourceId(request.params.id));
+    if (!source)
+      throw new Problem('not-found', 'There is no such source.', { hint: 'GET /v1/sources lists them.' });
+    return toSourceReply(source);
+  });
 
-  app.put(
-    '/v1/sources/:id',
-    {
-      config: { scopes: ['sources.write'] },
-      schema: {
-        tags,
-        summary: 'Set what a source may cause',
-        description:
-          'Creates the source or replaces its limits; what is left out takes its default. In force for the next signal. ' +
-          'Give a source to a token with POST /v1/tokens.',
-        params: IdParams,
-        body: SourceBody,
-        response: { 200: SourceReply, 201: SourceReply },
-      },
-    },
-    async (request, reply) => {
-      const source = toSource(request.params.id, request.body);
-      const change = { actor: request.caller.actor, atMs: nowMs(), correlationId: request.id };
-      const done = await store.put(source, change);
-      return reply.code(done === 'created' ? 201 : 200).send(toSourceReply(source));
-    },
-  );
+  app.put('/v1/sources/:id', putSource, async (request, reply) => {
+    const source = toSource(request.params.id, request.body);
+    const change = { actor: request.caller.actor, atMs: nowMs(), correlationId: request.id };
+    const done = await store.put(source, change);
+    return reply.code(done === 'created' ? 201 : 200).send(toSourceReply(source));
+  });
 };

@@ -25,6 +25,7 @@ export type Import = {
 
 export type FunctionSpan = {
   readonly line: number;
+  /** Its own: those of the functions inside it are theirs, so that a factory is not as long as all it makes. */
   readonly lines: number;
   /** It calls `it` or `describe`: a list of tests, whose length says nothing. */
   readonly listsTests: boolean;
@@ -91,12 +92,17 @@ function walk(program: Parameters<Visitor['visit']>[0], lineAt: (offset: number)
   const functions: FunctionSpan[] = [];
   const uses: Use[] = [];
   const dynamicImports: DynamicImport[] = [];
-  const enclosing: { listsTests: boolean }[] = [];
+  const enclosing: { listsTests: boolean; innerLines: number }[] = [];
   const notNames = new Set<number>();
-  const enter = (): void => void enclosing.push({ listsTests: false });
+  const enter = (): void => void enclosing.push({ listsTests: false, innerLines: 0 });
   const leave = ({ start, end }: Node): void => {
     const line = lineAt(start);
-    functions.push({ line, lines: lineAt(end) - line + 1, listsTests: enclosing.pop()?.listsTests ?? false });
+    const span = lineAt(end) - line + 1;
+    const own = enclosing.pop() ?? { listsTests: false, innerLines: 0 };
+    functions.push({ line, lines: span - own.innerLines, listsTests: own.listsTests });
+    const outer = enclosing.at(-1);
+    // Its first line stands in the outer function, too.
+    if (outer) outer.innerLines += span - 1;
   };
   const use = (node: Node, name: string): void => {
     uses.push({ line: lineAt(node.start), name });
