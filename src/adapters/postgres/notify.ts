@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Client, escapeIdentifier } from 'pg';
 
@@ -38,6 +37,7 @@ export function createListener(options: {
   async function run(): Promise<void> {
     for (let wait = RECONNECT_FIRST_MS; !closed.signal.aborted; ) {
       const client = options.connect();
+      client.on('error', options.onError);
       try {
         await client.connect();
         wait = RECONNECT_FIRST_MS;
@@ -55,11 +55,11 @@ export function createListener(options: {
 
   /** Until the listener is closed; throws when the connection is lost. */
   async function serve(client: Client): Promise<void> {
-    const lost = once(client, 'end').then(() => {
-      throw new Error('the listening connection ended');
+    let isLost = false;
+    client.once('end', () => {
+      isLost = true;
+      wake.abort();
     });
-    lost.catch(() => undefined);
-    client.on('error', options.onError);
     client.on('notification', ({ channel, payload }) => {
       for (const subscription of subscriptions) {
         if (subscription.channel === channel) subscription.subscriber.onNotification(payload ?? '');
@@ -67,11 +67,11 @@ export function createListener(options: {
     });
     while (!closed.signal.aborted) {
       wake = new AbortController();
+      if (isLost) throw new Error('the listening connection ended');
       await takeHold(client);
       await client.query('SELECT 1');
-      const stop = AbortSignal.any([closed.signal, wake.signal]);
-      const pause = delay(PROBE_EVERY_MS, undefined, { signal: stop, ref: false });
-      await Promise.race([lost, pause.catch(() => undefined)]);
+      const pause = delay(PROBE_EVERY_MS, undefined, { signal: wake.signal, ref: false });
+      await pause.catch(() => undefined);
     }
   }
 
@@ -94,6 +94,7 @@ export function createListener(options: {
     },
     async close() {
       closed.abort();
+      wake.abort();
       await running;
     },
   };
