@@ -116,7 +116,7 @@ export const OrderReply = Type.Object({
           effect: Type.String(),
         }),
       ),
-      lifted: Type.Array(Type.Object({ id: Type.String(), position: Type.String() })),
+      lifted: Type.Array(Type.Object({ id: Type.String(), position: Type.Optional(Type.String()) })),
       warnings: Type.Array(Type.Object({ code: Type.String(), text: Type.String() })),
     }),
     { description: 'One signal for a disable; for an enable one for each signal that it undoes.' },
@@ -203,7 +203,7 @@ export const toOrderReply = (handled: readonly HandledSignal[]): Static<typeof O
       match,
       effect,
     })),
-    lifted: signal.lifted.map(({ id, position }) => ({ id, position })),
+    lifted: signal.lifted.map((lift) => ({ ...lift })),
     warnings: signal.warnings.map(({ code, text }) => ({ code, text })),
   })),
 });
