@@ -1,7 +1,6 @@
-import type { Decision, Outcome, Warning } from '../core/decision.ts';
-import type { Effect, Match } from '../core/revocation.ts';
+import type { HandledSignal } from '../core/handled-signal.ts';
 import type { Statement } from '../core/signal.ts';
-import type { JsonObject, Millis, SignalId } from '../core/vocabulary.ts';
+import type { JsonObject, Millis, Seconds, SignalId } from '../core/vocabulary.ts';
 
 /**
  * The one way anything is put, lifted or recorded. Resolves, decides, limits and commits in ONE transaction, then
@@ -14,44 +13,37 @@ import type { JsonObject, Millis, SignalId } from '../core/vocabulary.ts';
  */
 export type HandleSignal = (statement: Statement, options?: HandleOptions) => Promise<HandledSignal>;
 
+/**
+ * Checks what a caller said at one of our own doors and makes it a statement: event type, its members, the subject, and
+ * whether the source may say it.
+ *
+ * @throws Problem `unknown-event-type`, `source-not-allowed`, `invalid-request` and those of `parseSubject`, with pointers
+ * into the caller's input.
+ */
+export type MakeStatement = (said: SaidSignal) => Statement;
+
+export type SaidSignal = Pick<
+  Statement,
+  'source' | 'actor' | 'externalId' | 'body' | 'subject' | 'confidence' | 'reason' | 'correlationId'
+> & {
+  /** Short name or URI. */
+  readonly event: string;
+  readonly data?: JsonObject;
+  /** Absent: the `event_timestamp` in the data, else now. */
+  readonly eventTime?: Seconds;
+  /** Absent: a fresh one. */
+  readonly txn?: string;
+  /** Where the caller's input has them; absent: `/event`, `/subject`, `/data`. */
+  readonly paths?: { readonly event?: string; readonly subject?: string; readonly data?: string };
+};
+
 export type HandleOptions = {
   readonly dryRun?: boolean;
   /** A person released it: the limits that held it are not asked again. */
   readonly released?: { readonly signalId: SignalId; readonly by: string };
 };
 
-export type HandledSignal = {
-  readonly signalId: SignalId;
-  readonly duplicate: boolean;
-  readonly outcome: Outcome;
-  readonly rule: string;
-  readonly policyVersion: string;
-  readonly text: string;
-  readonly revocations: readonly HandledRevocation[];
-  readonly lifted: readonly HandledLift[];
-  readonly agents: readonly string[];
-  readonly blast: Decision['blast'];
-  readonly warnings: readonly Warning[];
-  readonly txn: string;
-  readonly receivedAtMs: Millis;
-  /** The feed sequence that carries the whole of it; absent when it put and lifted nothing. */
-  readonly lastSeq?: number;
-};
-
-export type HandledRevocation = {
-  readonly id: string;
-  /** Absent in a dry run, as is the time of the commit; the id then names nothing. */
-  readonly position?: string;
-  readonly match: Match;
-  readonly effect: Effect;
-  readonly cutOff?: number;
-  readonly lapsesAt?: number;
-  readonly agent?: string;
-  readonly committedAtMs?: Millis;
-  /** An earlier entry was moved forward. */
-  readonly merged: boolean;
-};
-export type HandledLift = { readonly id: string; readonly position?: string };
+export type { HandledLift, HandledRevocation, HandledSignal } from '../core/handled-signal.ts';
 
 /** "Look at your position", to every reader on every node. Carries no data; losing one costs a poll interval. */
 export type Announcer = {

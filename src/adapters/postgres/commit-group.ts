@@ -13,7 +13,7 @@ import { changeLinks } from './link-changes.ts';
 import { recordSignals } from './record-signals.ts';
 import { writeEntries, type WrittenPut } from './revocation-feed.ts';
 import { endRevocations, type Ending } from './revocation-writes.ts';
-import { endStandingKills, putStandingKills } from './standing-kills.ts';
+import { endStandingKills, endStandingWithoutEntries, putStandingKills } from './standing-kills.ts';
 
 /**
  * Writes what was decided about a group of signals: ends first, then what stands, then entries and their place in the
@@ -35,6 +35,10 @@ export async function commitGroup(
     ids: group.flatMap(({ decision }) => decision.standingEnds),
     ofSignals: group.filter(({ released }) => released).map(({ signalId }) => signalId),
   });
+  await endStandingWithoutEntries(
+    tx,
+    ended.flatMap(({ standingId }) => standingId ?? []),
+  );
   const planned = await planEntries(tx, group);
   const endedIds = ended.map(({ id }) => id);
   const { puts, ends } = await writeEntries(tx, { endedIds, puts: planned.flat() }, nowMs);

@@ -1,0 +1,150 @@
+import type { FastifyReply } from 'fastify';
+import { Type, type Static } from 'typebox';
+import { outcomes } from '../core/decision.ts';
+import type { HandledSignal } from '../core/handled-signal.ts';
+import type { Millis } from '../core/vocabulary.ts';
+
+/** How far a signal is enforced. */
+export type Enforcement = {
+  readonly state: 'complete' | 'partial' | 'pending' | 'no_points';
+  readonly expected: number;
+  readonly applied: number;
+  readonly contained: number;
+  readonly exposed: readonly {
+    readonly point: string;
+    readonly instance: string;
+    readonly until_ms?: Millis;
+  }[];
+  readonly p50_ms?: number;
+  readonly p99_ms?: number;
+};
+
+export type EnforcementView = {
+  /** As it is at the moment of a commit, from memory: whoever is there has not confirmed yet. */
+  atCommit(): Enforcement;
+  /** As it is now. `lastSeq` is the position that carries the whole signal. */
+  now(lastSeq: number): Promise<Enforcement>;
+  /** Resolves when it is complete, when there is nobody to wait for, at the timeout, or at `stop`. */
+  wait(lastSeq: number, timeoutMs: Millis, stop: AbortSignal): Promise<Enforcement>;
+};
+
+const waitMsMax = 30_000;
+/** Of every door that takes signals. */
+export const SignalQuery = Type.Object(
+  {
+    dry_run: Type.Optional(
+      Type.Boolean({ default: false, description: 'Decide, show what would be hit, write nothing.' }),
+    ),
+    wait: Type.Optional(
+      Type.Literal('enforced', { description: 'Answer when every point has confirmed, or at the timeout.' }),
+    ),
+    timeout_ms: Type.Optional(Type.Integer({ minimum: 0, maximum: waitMsMax, default: 5_000 })),
+  },
+  { additionalProperties: false },
+);
+
+const EnforcementReply = Type.Object({
+  state: Type.Enum(['complete', 'partial', 'pending', 'no_points']),
+  expected: Type.Integer(),
+  applied: Type.Integer(),
+  contained: Type.Integer(),
+  exposed: Type.Array(
+    Type.Object({ point: Type.String(), instance: Type.String(), until_ms: Type.Optional(Type.Integer()) }),
+  ),
+  p50_ms: Type.Optional(Type.Number()),
+  p99_ms: Type.Optional(Type.Number()),
+  url: Type.String(),
+});
+
+export const SignalAnswer = Type.Object(
+  {
+    signal_id: Type.Optional(Type.String({ description: 'Absent in a dry run.' })),
+    duplicate: Type.Boolean(),
+    dry_run: Type.Optional(Type.Literal(true)),
+    decision: Type.Object({
+      outcome: Type.Enum([...outcomes]),
+      rule: Type.String(),
+      policy_version: Type.String(),
+      text: Type.String(),
+    }),
+    revocations: Type.Array(
+      Type.Object({
+        id: Type.Optional(Type.String()),
+        position: Type.Optional(Type.String()),
+        effect: Type.String(),
+        match: Type.Object({}, { additionalProperties: true }),
+        cut_off: Type.Optional(Type.Integer()),
+        lapses_at: Type.Optional(Type.Integer()),
+        agent: Type.Optional(Type.String()),
+        merged: Type.Optional(Type.Boolean({ description: 'An earlier entry was moved forward.' })),
+        committed_at_ms: Type.Optional(Type.Integer()),
+      }),
+    ),
+    lifted: Type.Array(Type.Object({ id: Type.String(), position: Type.Optional(Type.String()) })),
+    agents: Type.Array(Type.String({ description: 'Everyone hit, descendants included.' })),
+    blast: Type.Object({ agents: Type.Integer(), keys: Type.Integer(), descendants: Type.Integer() }),
+    enforcement: Type.Optional(EnforcementReply),
+    warnings: Type.Array(Type.Object({ code: Type.String(), text: Type.String() })),
+    txn: Type.String(),
+    received_at_ms: Type.Integer(),
+  },
+  { $id: 'SignalAnswer' },
+);
+
+export const toSignalAnswer = (
+  handled: HandledSignal,
+  more: { readonly enforcement?: Enforcement; readonly dryRun?: boolean } = {},
+): Static<typeof SignalAnswer> => {
+  const { signalId, rule, outcome, policyVersion, text } = handled;
+  const dryRun = more.dryRun === true && !handled.duplicate;
+  return {
+    ...(dryRun ? {} : { signal_id: signalId }),
+    duplicate: handled.duplicate,
+    ...(more.dryRun === true ? { dry_run: true } : {}),
+    decision: { outcome, rule, policy_version: policyVersion, text },
+    revocations: handled.revocations.map((entry) => ({
+      ...(entry.position === undefined
+        ? {}
+        : { id: entry.id, position: entry.position, merged: entry.merged }),
+      effect: entry.effect,
+      match: { ...entry.match },
+      ...(entry.cutOff === undefined ? {} : { cut_off: entry.cutOff }),
+      ...(entry.lapsesAt === undefined ? {} : { lapses_at: entry.lapsesAt }),
+      ...(entry.agent === undefined ? {} : { agent: entry.agent }),
+      ...(entry.committedAtMs === undefined ? {} : { committed_at_ms: entry.committedAtMs }),
+    })),
+    lifted: handled.lifted.map((lift) => ({ ...lift })),
+    agents: [...handled.agents],
+    blast: { ...handled.blast },
+    ...(more.enforcement === undefined ? {} : { enforcement: toEnforcement(more.enforcement, signalId) }),
+    warnings: handled.warnings.map((warning) => ({ ...warning })),
+    txn: handled.txn,
+    received_at_ms: handled.receivedAtMs,
+  };
+};
+
+const toEnforcement = (enforcement: Enforcement, signalId: string): Static<typeof EnforcementReply> => ({
+  ...enforcement,
+  exposed: enforcement.exposed.map((one) => ({ ...one })),
+  url: `/v1/signals/${signalId}/enforcement`,
+});
+
+/** Answers 202 with what became of a signal, after the wait that its query asks for. */
+export async function answerSignal(
+  reply: FastifyReply,
+  handled: HandledSignal,
+  view: EnforcementView,
+  { wait, timeout_ms: timeoutMs = 0 }: Static<typeof SignalQuery>,
+): Promise<Static<typeof SignalAnswer>> {
+  const { lastSeq, duplicate } = handled;
+  const gone = new AbortController();
+  reply.raw.once('close', () => gone.abort());
+  const enforcement =
+    wait !== undefined && lastSeq !== undefined
+      ? await view.wait(lastSeq, timeoutMs, gone.signal)
+      : duplicate
+        ? await view.now(lastSeq ?? 0)
+        : view.atCommit();
+  void reply.code(202);
+  return toSignalAnswer(handled, { enforcement });
+}

@@ -1,0 +1,264 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import type { FastifyRequest } from 'fastify';
+import { Type } from 'typebox';
+import { outcomes } from '../core/decision.ts';
+import { eventTypes } from '../core/events/event-types.ts';
+import { Problem } from '../core/problem.ts';
+import type { JsonObject } from '../core/vocabulary.ts';
+import { bodyBytesOf } from '../http/server.ts';
+import {
+  answerSignal,
+  type EnforcementView,
+  SignalAnswer,
+  SignalQuery,
+  toSignalAnswer,
+} from '../http/signal-answer.ts';
+import type { HandleSignal, MakeStatement } from '../pipeline/ports.ts';
+import { formatCursor, parseListCursor } from './cursor.ts';
+import type { Deciding, HeldStore, SignalReader } from './ports.ts';
+import {
+  EventTypeReply,
+  HeldReply,
+  ReleaseReply,
+  SignalBody,
+  SignalReply,
+  toEventTypeReply,
+  toHeldReply,
+  toSignalReply,
+} from './schemas.ts';
+
+const tags = ['signals'];
+const pageDefault = 50;
+const page = {
+  cursor: Type.Optional(Type.String({ maxLength: 100 })),
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200, default: pageDefault })),
+};
+const IdParams = Type.Object({ id: Type.String({ maxLength: 64 }) });
+const listOf = <Item extends Parameters<typeof Type.Array>[0]>(item: Item) =>
+  Type.Object({ items: Type.Array(item), next_cursor: Type.Union([Type.String(), Type.Null()]) });
+
+export type SignalRoutesOptions = {
+  readonly handle: HandleSignal;
+  readonly makeStatement: MakeStatement;
+  readonly reader: SignalReader;
+  readonly enforcement: EnforcementView;
+};
+
+/** `POST /v1/signals`: the door for whoever can speak JSON. */
+export const postSignalRoute: FastifyPluginAsyncTypebox<SignalRoutesOptions> = async (app, options) => {
+  app.post(
+    '/v1/signals',
+    {
+      config: { scopes: ['signals.write'] },
+      schema: {
+        tags,
+        summary: 'Say that something happened to a subject',
+        description:
+          'Decided, committed and told to every enforcement point before it is answered with 202. With `dry_run` the answer (200) shows ' +
+          'what would be hit, and nothing is written.',
+        querystring: SignalQuery,
+        body: SignalBody,
+        response: { 200: SignalAnswer, 202: SignalAnswer },
+      },
+    },
+    async (request, reply) => {
+      const { body, query } = request;
+      const statement = options.makeStatement({
+        source: request.caller.source,
+        actor: request.caller.actor,
+        body: bodyBytesOf(request),
+        event: body.event,
+        subject: body.subject as JsonObject,
+        correlationId: request.id,
+        ...(body.data === undefined ? {} : { data: body.data as JsonObject }),
+        ...(body.event_timestamp === undefined ? {} : { eventTime: body.event_timestamp }),
+        ...(body.confidence === undefined ? {} : { confidence: body.confidence }),
+        ...(body.reason === undefined ? {} : { reason: body.reason }),
+        ...(body.id === undefined ? {} : { externalId: body.id }),
+        ...(body.txn === undefined ? {} : { txn: body.txn }),
+      });
+      if (query.dry_run === true) {
+        return toSignalAnswer(await options.handle(statement, { dryRun: true }), { dryRun: true });
+      }
+      return answerSignal(reply, await options.handle(statement), options.enforcement, query);
+    },
+  );
+};
+
+/** What was said, and what there is to say. */
+export const signalReadRoutes: FastifyPluginAsyncTypebox<
+  Pick<SignalRoutesOptions, 'reader' | 'enforcement'>
+> = async (app, { reader, enforcement }) => {
+  app.get(
+    '/v1/signals',
+    {
+      config: { scopes: ['signals.read'] },
+      schema: {
+        tags,
+        summary: 'List signals, newest first',
+        querystring: Type.Object(
+          {
+            ...page,
+            source: Type.Optional(Type.String({ maxLength: 64 })),
+            outcome: Type.Optional(Type.Enum([...outcomes])),
+          },
+          { additionalProperties: false },
+        ),
+        response: { 200: listOf(SignalReply) },
+      },
+    },
+    async ({ query: { cursor, limit = pageDefault, source, outcome } }) => {
+      const after = cursor === undefined ? undefined : parseListCursor(cursor);
+      const filter = {
+        ...(source === undefined ? {} : { sourceId: source }),
+        ...(outcome === undefined ? {} : { outcome }),
+      };
+      const found = await reader.list(filter, {
+        limit: limit + 1,
+        ...(after === undefined ? {} : { after: { receivedAtMs: after.atMs, id: after.id } }),
+      });
+      const shown = found.slice(0, limit);
+      const last = found.length > limit ? shown.at(-1)?.answer : undefined;
+      return {
+        items: shown.map((record) => toSignalReply(record)),
+        next_cursor: last === undefined ? null : formatCursor({ atMs: last.receivedAtMs, id: last.signalId }),
+      };
+    },
+  );
+
+  app.get(
+    '/v1/signals/:id',
+    {
+      config: { scopes: ['signals.read'] },
+      schema: { tags, summary: 'Show a signal', params: IdParams, response: { 200: SignalReply } },
+    },
+    async ({ params }) => {
+      const record = await reader.find(params.id);
+      if (record === undefined) throw notFound('signal', '/v1/signals');
+      return toSignalReply(record, await enforcement.now(record.answer.lastSeq ?? 0));
+    },
+  );
+
+  app.get(
+    '/v1/event-types',
+    {
+      config: { scopes: ['signals.read', 'signals.write'] },
+      schema: {
+        tags,
+        summary: 'List the event types that the hub understands',
+        response: { 200: Type.Object({ items: Type.Array(EventTypeReply) }) },
+      },
+    },
+    async () => ({ items: eventTypes.map(toEventTypeReply) }),
+  );
+};
+
+export type HeldRoutesOptions = {
+  readonly held: HeldStore;
+  readonly handle: HandleSignal;
+  readonly nowMs: () => number;
+};
+
+/** `/v1/held`: signals that wait for a person. */
+export const heldRoutes: FastifyPluginAsyncTypebox<HeldRoutesOptions> = async (app, { held }) => {
+  app.get(
+    '/v1/held',
+    {
+      config: { scopes: ['signals.read', 'held.release'] },
+      schema: {
+        tags,
+        summary: 'List held signals, those with the nearest deadline first',
+        querystring: Type.Object(
+          { ...page, state: Type.Optional(Type.Enum(['waiting', 'released', 'discarded'])) },
+          { additionalProperties: false },
+        ),
+        response: { 200: listOf(HeldReply) },
+      },
+    },
+    async ({ query: { cursor, limit = pageDefault, state = 'waiting' } }) => {
+      const after = cursor === undefined ? undefined : parseListCursor(cursor);
+      const found = await held.list(state, {
+        limit: limit + 1,
+        ...(after === undefined ? {} : { after: { deadlineMs: after.atMs, id: after.id } }),
+      });
+      const shown = found.slice(0, limit);
+      const last = found.length > limit ? shown.at(-1) : undefined;
+      const next = last && formatCursor({ atMs: last.deadlineMs, id: last.signal.answer.signalId });
+      return { items: shown.map(toHeldReply), next_cursor: next ?? null };
+    },
+  );
+
+  app.get(
+    '/v1/held/:id',
+    {
+      config: { scopes: ['signals.read', 'held.release'] },
+      schema: { tags, summary: 'Show a held signal', params: IdParams, response: { 200: HeldReply } },
+    },
+    async ({ params }) => toHeldReply(await heldOf(held, params.id)),
+  );
+};
+
+/** What a person decides about them. */
+export const heldDecisionRoutes: FastifyPluginAsyncTypebox<HeldRoutesOptions> = async (app, options) => {
+  const { held, handle } = options;
+  app.post(
+    '/v1/held/:id/release',
+    {
+      config: { scopes: ['held.release'] },
+      schema: {
+        tags,
+        summary: 'Approve a held signal',
+        description:
+          'With enough approvals it is decided again, by what is known now, and takes effect. Never by its own maker.',
+        params: IdParams,
+        response: { 200: ReleaseReply, 202: ReleaseReply },
+      },
+    },
+    async (request, reply) => {
+      const by = decidingOf(request, options.nowMs());
+      const approved = await held.approve(request.params.id, by);
+      if (approved === undefined) throw notFound('held signal', '/v1/held');
+      if (!approved.enough) return { held: toHeldReply(await heldOf(held, request.params.id)) };
+      const { answer } = (await heldOf(held, request.params.id)).signal;
+      const signal = await handle(approved.statement, {
+        released: { signalId: answer.signalId, by: by.actor },
+      });
+      const after = toHeldReply(await heldOf(held, request.params.id));
+      return reply.code(202).send({ held: after, signal: toSignalAnswer(signal) });
+    },
+  );
+
+  app.post(
+    '/v1/held/:id/discard',
+    {
+      config: { scopes: ['held.release'] },
+      schema: {
+        tags,
+        summary: 'Discard a held signal',
+        description: 'It takes no effect, and what was put while it waited ends.',
+        params: IdParams,
+        response: { 200: HeldReply },
+      },
+    },
+    async (request) => {
+      const discarded = await held.discard(request.params.id, decidingOf(request, options.nowMs()));
+      if (discarded === undefined) throw notFound('held signal', '/v1/held');
+      return toHeldReply(await heldOf(held, request.params.id));
+    },
+  );
+};
+
+async function heldOf(held: HeldStore, id: string) {
+  const found = await held.find(id);
+  if (found === undefined) throw notFound('held signal', '/v1/held');
+  return found;
+}
+
+const decidingOf = (request: FastifyRequest, atMs: number): Deciding => ({
+  actor: request.caller.actor,
+  atMs,
+  correlationId: request.id,
+});
+
+const notFound = (what: string, list: string): Problem =>
+  new Problem('not-found', `There is no such ${what}.`, { hint: `GET ${list} lists them.` });
