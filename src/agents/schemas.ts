@@ -199,9 +199,9 @@ export const toOrderReply = (handled: readonly HandledSignal[]): Static<typeof O
     text: signal.text,
     revocations: signal.revocations.map(({ id, position, match, effect }) => ({
       id,
-      position,
       match,
       effect,
+      ...(position === undefined ? {} : { position }),
     })),
     lifted: signal.lifted.map((lift) => ({ ...lift })),
     warnings: signal.warnings.map(({ code, text }) => ({ code, text })),
