@@ -276,7 +276,9 @@ function ringOf(path: string | undefined): Ring | undefined {
   const [, folder = '', below] = path?.match(/^src\/([^/]+?)(?:\.ts|\/(.+))$/) ?? [];
   if (below !== undefined && features.has(folder)) return 'feature';
   const standsAsFile = folder === 'main' || folder === 'app' || folder === 'config';
-  if (!(folder in rings) || folder === 'feature' || standsAsFile !== (below === undefined)) return undefined;
+  const standsAsFolder = folder !== 'main' && folder !== 'config';
+  const stands = below === undefined ? standsAsFile : standsAsFolder;
+  if (!(folder in rings) || folder === 'feature' || !stands) return undefined;
   return folder as Ring;
 }
 

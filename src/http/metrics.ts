@@ -10,16 +10,13 @@ const groupSizeBuckets = [1, 2, 4, 8, 16, 32, 64, 128, 256];
 export type Reading = { readonly labels?: Readonly<Record<string, string>>; readonly value: number };
 export type GaugeName = keyof typeof gauges;
 
-/** Asked at each scrape; one that throws leaves its gauge out of it. */
-export type GaugeReaders = {
-  readonly [Name in GaugeName]?: () => readonly Reading[] | Promise<readonly Reading[]>;
-};
+type Read = () => readonly Reading[] | Promise<readonly Reading[]>;
 
 const gauges = {
   caep_hub_feed_connections: { help: 'Open feeds of this node.', labels: [] },
   caep_hub_live_entries: {
-    help: 'Live entries by kind; `lapses` tells those that never lapse.',
-    labels: ['kind', 'lapses'],
+    help: 'Live entries by effect; those that lapse="never" stay until they are lifted.',
+    labels: ['effect', 'lapse'],
   },
   caep_hub_points: { help: 'Instances of enforcement points by state.', labels: ['state'] },
   caep_hub_audit_unchained_rows: { help: 'Committed audit rows that wait for the chainer.', labels: [] },
@@ -32,10 +29,19 @@ export type Metrics = {
   render(): Promise<string>;
   readonly signalHandled: (outcome: string) => void;
   readonly groupCommitted: (size: number, seconds: number) => void;
+  readonly alerted: (kind: string) => void;
+  /** Asked at each scrape, and at most every `rememberMs`; one that throws is left out. */
+  gauge(name: GaugeName, read: Read): void;
 };
 
+/** Several scrapers, or an impatient one, cost the database no more than one. */
+const rememberMs = 10_000;
+
 /** Metrics of this process in a registry of its own: two hubs in one process do not meet. */
-export function createMetrics(readers: GaugeReaders, onError: (error: unknown) => void): Metrics {
+export function createMetrics(options: {
+  readonly monotonicMs: () => number;
+  readonly onError: (error: unknown) => void;
+}): Metrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -45,9 +51,15 @@ export function createMetrics(readers: GaugeReaders, onError: (error: unknown) =
     labelNames: ['outcome'],
     registers,
   });
+  const alerts = new Counter({
+    name: 'caep_hub_alerts_total',
+    help: 'What a person must look at, by kind.',
+    labelNames: ['kind'],
+    registers,
+  });
   const commits = new Histogram({
     name: 'caep_hub_commit_seconds',
-    help: 'From the start of a group to its commit.',
+    help: 'A group of signals from the start of its transaction to its commit.',
     buckets: commitSecondsBuckets,
     registers,
   });
@@ -57,10 +69,6 @@ export function createMetrics(readers: GaugeReaders, onError: (error: unknown) =
     buckets: groupSizeBuckets,
     registers,
   });
-  for (const [name, { help, labels }] of Object.entries(gauges)) {
-    const read = readers[name as GaugeName];
-    if (read !== undefined) registerGauge({ name, help, labels, read, registry, onError });
-  }
   return {
     contentType: registry.contentType,
     render: () => registry.metrics(),
@@ -69,19 +77,20 @@ export function createMetrics(readers: GaugeReaders, onError: (error: unknown) =
       groups.observe(size);
       commits.observe(seconds);
     },
+    alerted: (kind) => alerts.inc({ kind }),
+    gauge: (name, read) =>
+      registerGauge(registry, name, remember(read, options.monotonicMs), options.onError),
   };
 }
 
-function registerGauge(options: {
-  readonly name: string;
-  readonly help: string;
-  readonly labels: readonly string[];
-  readonly read: NonNullable<GaugeReaders[GaugeName]>;
-  readonly registry: Registry;
-  readonly onError: (error: unknown) => void;
-}): void {
-  const { name, help, labels, read, registry, onError } = options;
-  const gauge = new Gauge({
+function registerGauge(
+  registry: Registry,
+  name: GaugeName,
+  read: Read,
+  onError: (error: unknown) => void,
+): void {
+  const { help, labels } = gauges[name];
+  const gauge = new Gauge<string>({
     name,
     help,
     labelNames: [...labels],
@@ -96,4 +105,13 @@ function registerGauge(options: {
       }
     },
   });
+}
+
+function remember(read: Read, monotonicMs: () => number): Read {
+  let last: { readonly atMs: number; readonly readings: ReturnType<Read> } | undefined;
+  return () => {
+    const now = monotonicMs();
+    if (last === undefined || now - last.atMs >= rememberMs) last = { atMs: now, readings: read() };
+    return last.readings;
+  };
 }

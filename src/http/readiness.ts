@@ -10,7 +10,8 @@ const rememberMs = 250;
 /** Asks all parts at once. One that throws is a reason. */
 export function createReadiness(options: {
   readonly durability: Readiness['durability'];
-  readonly parts: Readonly<Record<string, Part>>;
+  /** By name, as they stand when somebody asks. */
+  readonly parts: ReadonlyMap<string, Part>;
   readonly monotonicMs: () => number;
 }): () => Promise<Readiness> {
   const { durability, parts, monotonicMs } = options;
@@ -18,7 +19,7 @@ export function createReadiness(options: {
 
   async function ask(): Promise<Readiness> {
     const states = await Promise.all(
-      Object.entries(parts).map(async ([name, part]): Promise<PartState> => {
+      [...parts].map(async ([name, part]): Promise<PartState> => {
         try {
           return await part();
         } catch {

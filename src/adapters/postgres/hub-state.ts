@@ -28,3 +28,14 @@ export async function countHeldWaiting({ pool }: Pick<Database, 'pool'>): Promis
   );
   return Number(rows[0]?.waiting ?? 0);
 }
+
+export type LiveCount = { readonly effect: string; readonly lapses: boolean; readonly count: number };
+
+/** Walks all live entries: not to be asked often. */
+export async function countLiveEntries({ pool }: Pick<Database, 'pool'>): Promise<readonly LiveCount[]> {
+  const { rows } = await pool.query<{ effect: string; lapses: boolean; count: string }>(
+    `SELECT effect, lapses_at IS NOT NULL AS lapses, count(*) AS count
+     FROM hub.revocations WHERE state = 'live' GROUP BY 1, 2`,
+  );
+  return rows.map(({ effect, lapses, count }) => ({ effect, lapses, count: Number(count) }));
+}
