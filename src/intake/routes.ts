@@ -14,7 +14,7 @@ import {
   toSignalAnswer,
 } from '../http/signal-answer.ts';
 import type { HandleSignal, MakeStatement } from '../pipeline/ports.ts';
-import { formatCursor, parseListCursor } from './cursor.ts';
+import { formatCursor, parseListCursor } from '../http/list-cursor.ts';
 import type { Deciding, HeldStore, SignalReader } from './ports.ts';
 import {
   EventTypeReply,
