@@ -18,6 +18,7 @@ import { openPlatform, warn, type Platform } from './app/platform.ts';
 import { wireAudit } from './app/wire-audit.ts';
 import { wirePoints } from './app/wire-points.ts';
 import { wireRegistries } from './app/wire-registries.ts';
+import { wireSignals } from './app/wire-signals.ts';
 import { wireTokens } from './app/wire-tokens.ts';
 
 export type App = {
@@ -99,7 +100,8 @@ async function wire(platform: Platform, config: Config, closers: Closers): Promi
   await server.register(tokenRoutes, { store: tokens.store, nowMs: clock.nowMs, newId });
   await server.register(auditRoutes, audit);
   const issuers = await wireRegistries(server, hub);
-  await wirePoints(server, hub, { tokens, issuers });
+  const points = await wirePoints(server, hub, { tokens, issuers });
+  await wireSignals(server, hub, { issuers, points });
   await server.ready();
   return server;
 }

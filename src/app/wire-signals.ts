@@ -1,0 +1,89 @@
+import { createHeldStore } from '../adapters/postgres/held-store.ts';
+import { measureSignalStore } from '../adapters/postgres/measured-signal-store.ts';
+import { createRevocationReader } from '../adapters/postgres/revocation-reader.ts';
+import { createSignalReader } from '../adapters/postgres/signal-reader.ts';
+import { createSignalStore } from '../adapters/postgres/signal-store.ts';
+import { newId } from '../adapters/system/ids.ts';
+import { formatPosition } from '../core/feed.ts';
+import { check } from '../core/match.ts';
+import type { HubServer } from '../http/server.ts';
+import type { EnforcementView } from '../http/signal-answer.ts';
+import { heldDecisionRoutes, heldRoutes, postSignalRoute, signalReadRoutes } from '../intake/routes.ts';
+import type { IssuerDirectory } from '../issuers/issuer-directory.ts';
+import { createHandleSignal } from '../pipeline/handle-signal.ts';
+import { createMakeStatement } from '../pipeline/make-statement.ts';
+import type { HandleSignal, MakeStatement } from '../pipeline/ports.ts';
+import { enforcementOf } from '../points/enforcement-summary.ts';
+import type { Points } from '../points/points.ts';
+import type { CheckView } from '../revocations/ports.ts';
+import { checkRoute, orderRoutes, revocationReadRoutes } from '../revocations/routes.ts';
+import type { Hub } from './platform.ts';
+
+/** How anything is put, lifted or recorded, whichever door it comes through. */
+export type Signals = { readonly handle: HandleSignal; readonly makeStatement: MakeStatement };
+
+type SignalsNeeds = { readonly issuers: IssuerDirectory; readonly points: Points };
+
+/** The pipeline and the doors of our own: signals, what is held of them, revocations, check. */
+export async function wireSignals(server: HubServer, hub: Hub, needs: SignalsNeeds): Promise<Signals> {
+  const { database, announcer, clock } = hub;
+  const { nowMs } = clock;
+  const handle = createPipeline(hub, needs);
+  const makeStatement = createMakeStatement({ nowMs, newId, onlyIssuer: needs.issuers.only });
+  const enforcement = enforcementView(needs.points, nowMs);
+  const signals = { handle, makeStatement, reader: createSignalReader({ database }), enforcement };
+  const held = { held: createHeldStore({ database, announcer }), handle, nowMs };
+  const reader = createRevocationReader({ database });
+  await server.register(postSignalRoute, signals);
+  await server.register(signalReadRoutes, signals);
+  await server.register(heldRoutes, held);
+  await server.register(heldDecisionRoutes, held);
+  await server.register(orderRoutes, { ...signals, reader });
+  await server.register(revocationReadRoutes, { reader });
+  await server.register(checkRoute, { view: checkView(needs.points, nowMs) });
+  return { handle, makeStatement };
+}
+
+function createPipeline(
+  { database, announcer, clock, log, metrics }: Hub,
+  { issuers }: SignalsNeeds,
+): HandleSignal {
+  const handle = createHandleSignal({
+    store: measureSignalStore(createSignalStore({ database }), {
+      monotonicMs: clock.monotonicMs,
+      onCommitted: metrics.groupCommitted,
+    }),
+    announcer,
+    nowMs: clock.nowMs,
+    newId,
+    issuers,
+    onUndecided(signalId, error) {
+      metrics.alerted('undecided');
+      log.error({ err: error, kind: 'undecided', signalId }, 'a person must look at this');
+    },
+  });
+  return async (statement, options) => {
+    const handled = await handle(statement, options);
+    if (!handled.duplicate && options?.dryRun !== true) metrics.signalHandled(handled.outcome);
+    return handled;
+  };
+}
+
+function enforcementView({ view, book }: Points, nowMs: () => number): EnforcementView {
+  return {
+    atCommit: () => {
+      const signal = { committedAtMs: nowMs(), puts: [] };
+      return enforcementOf(book.points(), book.instancesOf, signal, () => ({ applied: false }), nowMs())
+        .summary;
+    },
+    now: async (lastSeq) => (await view.state(lastSeq)).summary,
+    wait: view.wait,
+  };
+}
+
+function checkView({ memory }: Points, nowMs: () => number): CheckView {
+  return {
+    check: (context) => check(memory.check(context), context, Math.floor(nowMs() / 1_000)),
+    position: () => formatPosition({ epoch: memory.tail.epoch, seq: memory.tail.head }),
+  };
+}
