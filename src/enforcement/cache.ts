@@ -27,10 +27,12 @@ export type RevocationCache = {
   /** The whole set as it was received, orphans left out, in no particular order. What comes or goes meanwhile may be missing or present. */
   readonly entries: () => IterableIterator<PutEntry>;
   /** Entries that were not applied, and why. */
-  readonly refused: () => readonly Refused[];
+  readonly refused: () => IterableIterator<Refused>;
+  readonly refusedCount: number;
   /** Goes on enforcing an entry that the hub no longer has, outside of size and digest; a put or removal of its id ends that. */
   readonly adoptOrphan: (entry: PutEntry) => void;
-  readonly orphans: () => readonly PutEntry[];
+  readonly orphans: () => IterableIterator<PutEntry>;
+  readonly orphanCount: number;
   readonly forgetOrphan: (id: string) => void;
   /** Takes over the whole content of another cache, which must not be used afterwards. */
   readonly replaceBy: (other: RevocationCache) => void;
@@ -47,6 +49,8 @@ type State = {
   /** As received, because the packed form cannot say it: not applied (with the reason), or of an unknown effect. */
   readonly odd: Map<string, { readonly entry: PutEntry; readonly why?: string }>;
   readonly orphans: Set<string>;
+  /** How many of `odd` have a reason. */
+  refused: number;
 };
 
 export function createRevocationCache(): RevocationCache {
@@ -64,11 +68,17 @@ export function createRevocationCache(): RevocationCache {
     digest: () => formatDigest(state.lanes),
     apply: (entry) => (entry.op === 'put' ? put(state, entry) : remove(state, entry.id)),
     lookup: (context, nowSeconds) => lookup(state.store, state.unpacked, context, nowSeconds),
-    get: (id) => state.odd.get(id)?.entry ?? stored(state, id),
+    get: (id) => entryOf(state, id),
     entries: () => entriesOf(state),
-    refused: () => [...state.odd].flatMap(([id, { why }]) => (why === undefined ? [] : [{ id, why }])),
+    refused: () => refusedOf(state),
+    get refusedCount() {
+      return state.refused;
+    },
     adoptOrphan: (entry) => adoptOrphan(state, entry),
-    orphans: () => [...state.orphans].flatMap((id) => cache.get(id) ?? []),
+    orphans: () => orphansOf(state),
+    get orphanCount() {
+      return state.orphans.size;
+    },
     forgetOrphan: (id) => {
       if (state.orphans.has(id)) remove(state, id);
     },
@@ -96,6 +106,7 @@ const createState = (): State => ({
   unpacked: new Map(),
   odd: new Map(),
   orphans: new Set(),
+  refused: 0,
 });
 
 function put(state: State, entry: PutEntry): void {
@@ -107,8 +118,10 @@ function put(state: State, entry: PutEntry): void {
 
 function file(state: State, entry: PutEntry): void {
   const why = whyNotApplied(entry);
-  if (why !== undefined) state.odd.set(entry.id, { entry, why });
-  else if (isKnownEffect(entry.effect)) addEntry(state.store, entry);
+  if (why !== undefined) {
+    state.odd.set(entry.id, { entry, why });
+    state.refused += 1;
+  } else if (isKnownEffect(entry.effect)) addEntry(state.store, entry);
   else {
     state.odd.set(entry.id, { entry });
     addEntry(state.store, { ...entry, effect: 'deny' });
@@ -118,11 +131,13 @@ function file(state: State, entry: PutEntry): void {
 function remove(state: State, id: string): void {
   const ref = findId(state.store, id);
   const packed = ref === 0 ? undefined : readEntry(state.store, ref);
-  const held = state.odd.get(id)?.entry ?? packed;
+  const odd = state.odd.get(id);
+  const held = odd?.entry ?? packed;
   if (!held) return;
   if (packed) removeEntry(state.store, ref, packed);
   state.unpacked.delete(ref);
   state.odd.delete(id);
+  if (odd?.why !== undefined) state.refused -= 1;
   if (state.orphans.delete(id)) return;
   stepDigest(state.lanes, id, held.position, -1);
   state.size -= 1;
@@ -134,9 +149,9 @@ function adoptOrphan(state: State, entry: PutEntry): void {
   state.orphans.add(entry.id);
 }
 
-function stored({ store }: State, id: string): PutEntry | undefined {
+function entryOf({ store, odd }: State, id: string): PutEntry | undefined {
   const ref = findId(store, id);
-  return ref === 0 ? undefined : readEntry(store, ref);
+  return odd.get(id)?.entry ?? (ref === 0 ? undefined : readEntry(store, ref));
 }
 
 function* entriesOf({ store, odd, orphans }: State): IterableIterator<PutEntry> {
@@ -145,4 +160,15 @@ function* entriesOf({ store, odd, orphans }: State): IterableIterator<PutEntry> 
     if (!odd.has(entry.id) && !orphans.has(entry.id)) yield entry;
   }
   for (const [id, { entry }] of odd) if (!orphans.has(id)) yield entry;
+}
+
+function* refusedOf({ odd }: State): IterableIterator<Refused> {
+  for (const [id, { why }] of odd) if (why !== undefined) yield { id, why };
+}
+
+function* orphansOf(state: State): IterableIterator<PutEntry> {
+  for (const id of state.orphans) {
+    const entry = entryOf(state, id);
+    if (entry) yield entry;
+  }
 }

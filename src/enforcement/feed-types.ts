@@ -1,5 +1,11 @@
-import type { Cursor, FeedConfiguration, InstanceDeclaration, PutEntry, FeedEntry } from '../core/feed.ts';
-import type { RefusalReport, SightingReport } from '../core/feed.ts';
+import type {
+  Cursor,
+  FeedConfiguration,
+  FeedEntry,
+  InstanceDeclaration,
+  RefusalReport,
+  SightingReport,
+} from '../core/feed.ts';
 import type { Millis } from '../core/vocabulary.ts';
 import type { RevocationCache } from './cache.ts';
 
@@ -37,7 +43,7 @@ export type FeedClient = {
   /** Resolves when a set is in force for the first time, from disk or hub; rejects only by `stop`. */
   readonly ready: (stop?: AbortSignal) => Promise<void>;
   /** The enforcer refused a request because of these entries: the first time for each goes into a receipt. */
-  readonly denied: (entries: readonly PutEntry[]) => void;
+  readonly denied: (entries: readonly { readonly id: string }[]) => void;
   /** Batched, merged, bounded; never waits. */
   readonly report: (refusal: RefusalReport) => void;
   readonly sight: (sighting: SightingReport) => void;
