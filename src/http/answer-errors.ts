@@ -55,19 +55,21 @@ const frameworkErrors: Readonly<Record<string, readonly [ProblemCode, string]>> 
   FST_ERR_MAX_PARAM_LENGTH: ['uri-too-long', 'A segment of the path is longer than any name here.'],
 };
 
-const partNames: Readonly<Record<string, string>> = {
-  body: 'body',
-  querystring: 'query string',
-  params: 'path',
-  headers: 'headers',
+/** The parts of a request that have schemas, and where their errors are placed. */
+const requestParts: Readonly<Record<string, { readonly name: string; readonly root: string }>> = {
+  querystring: { name: 'query string', root: '/query' },
+  params: { name: 'path', root: '/path' },
+  headers: { name: 'headers', root: '/headers' },
 };
+const bodyPart = { name: 'body', root: '' };
 
 function frameworkProblem(thrown: unknown): Problem | undefined {
   if (!(thrown instanceof Error)) return undefined;
   const { code, validation, validationContext = 'body' } = thrown as FastifyError;
   if (validation !== undefined) {
-    return new Problem('invalid-request', `The ${partNames[validationContext]} is not valid.`, {
-      errors: fieldErrors(validation),
+    const { name, root } = requestParts[validationContext] ?? bodyPart;
+    return new Problem('invalid-request', `The ${name} is not valid.`, {
+      errors: fieldErrors(validation, root),
     });
   }
   const known = frameworkErrors[code];

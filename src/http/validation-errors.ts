@@ -1,4 +1,5 @@
 import type { FieldError } from '../core/problem.ts';
+import { pointerTo } from '../core/text.ts';
 
 /** What the validator says of one keyword of the schema. */
 export type SchemaError = {
@@ -18,12 +19,12 @@ type Wording = (error: SchemaError) => readonly FieldError[];
 const wordings: Readonly<Record<string, Wording>> = {
   required: ({ instancePath, params }) =>
     texts(params['requiredProperties']).map((name) => ({
-      path: `${instancePath}/${pointerToken(name)}`,
+      path: pointerTo(instancePath, name),
       message: 'is missing',
     })),
   additionalProperties: ({ instancePath, params }) =>
     texts(params['additionalProperties']).map((name) => ({
-      path: `${instancePath}/${pointerToken(name)}`,
+      path: pointerTo(instancePath, name),
       message: 'is not a member of this object',
     })),
   enum: ({ instancePath, params }) => [
@@ -36,14 +37,17 @@ const wordings: Readonly<Record<string, Wording>> = {
   boolean: () => [],
 };
 
-/** One line a member, with a JSON pointer (RFC 6901) that names it. Of a choice only the choice itself is told. */
-export function fieldErrors(errors: readonly SchemaError[]): readonly FieldError[] {
+/**
+ * One line a member, with a JSON pointer (RFC 6901) that names it: into the body, or below `root` (`/query`). Of a choice
+ * only the choice itself is told.
+ */
+export function fieldErrors(errors: readonly SchemaError[], root = ''): readonly FieldError[] {
   const choices = errors.filter(({ keyword }) => keyword === 'anyOf');
   const told = new Map<string, FieldError>();
   for (const error of errors) {
     if (choices.some((choice) => error.schemaPath.startsWith(`${choice.schemaPath}/anyOf/`))) continue;
     for (const { path, message } of reword(error, errors)) {
-      if (!told.has(path)) told.set(path, { path, message });
+      if (!told.has(path)) told.set(path, { path: root + path, message });
     }
   }
   return [...told.values()].slice(0, ERRORS_MAX);
@@ -63,6 +67,3 @@ function choiceMessage({ schemaPath }: SchemaError, all: readonly SchemaError[])
 }
 
 const texts = (value: unknown): readonly string[] => (Array.isArray(value) ? value.map(String) : []);
-
-/** @see RFC 6901 §3 */
-const pointerToken = (name: string): string => name.replaceAll('~', '~0').replaceAll('/', '~1');

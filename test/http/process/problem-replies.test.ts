@@ -100,7 +100,7 @@ describe('bad requests name what is wrong', () => {
     expect(answer.json()).toMatchObject({
       code: 'invalid-request',
       detail: 'The query string is not valid.',
-      errors: [{ path: '/limit', message: 'must be integer' }],
+      errors: [{ path: '/query/limit', message: 'must be integer' }],
     });
     expect((await post('{"event":"a"}', '/things/a?limit=7')).json()).toEqual({ limit: 7 });
   });
