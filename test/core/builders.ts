@@ -8,7 +8,7 @@ import type { Statement } from '../../src/core/signal.ts';
 import { type Source, sourceDefaults } from '../../src/core/source.ts';
 import { parseSubject } from '../../src/core/subject.ts';
 import { keysOfSubject } from '../../src/core/subject-keys.ts';
-import { agentName, type JsonObject, revocationId, signalId, sourceId } from '../../src/core/vocabulary.ts';
+import { agentName, revocationId, signalId, sourceId } from '../../src/core/vocabulary.ts';
 
 export const idp = 'https://idp.example';
 export const nowSeconds = 1_763_764_100;
@@ -112,4 +112,3 @@ export function decided(
 }
 
 export const uriOf = (event: string): string => findEventType(event)?.uri ?? event;
-export const asJson = (value: object): JsonObject => ({ ...value }) as JsonObject;

@@ -65,12 +65,19 @@ const rows: readonly Row[] = [
 ];
 
 const skew = 10;
-const cutOffs = { event: nowSeconds - 30 + skew, now: nowSeconds + skew } as const;
+const cutOffs = { event: nowSeconds - 30 + skew, now: nowSeconds + skew, none: undefined } as const;
+const walked = rows.map(([event, data, rule, effect, cutOff = 'none' as const]) => ({
+  event,
+  data,
+  rule,
+  effect,
+  cutOff,
+}));
 /** About a token, or about those whom the subject owns. */
 const hitsNoClient = new Set(['token-stolen', 'owner-departed']);
 
 describe('reactions §1, §2: every event walked to its effect', () => {
-  it.each(rows)('%s %o → %s: %s %s', (event, data, rule, effect, cutOff) => {
+  it.each(walked)('$event $data → $rule: $effect $cutOff', ({ event, data, rule, effect, cutOff }) => {
     expect(reactionTo({ name: event, data })).toMatchObject({ rule, effect });
     const decision = decided({ event, data });
     expect(decision.rule).toBe(rule);
@@ -80,7 +87,7 @@ describe('reactions §1, §2: every event walked to its effect', () => {
     } else {
       expect(decision).toMatchObject({ outcome: 'applied', kills: effect === 'deny' });
       expect(put).toMatchObject({ effect, reach: effect === 'deny' ? 'chain' : 'actor', reason: event });
-      expect(put?.cutOff).toBe(cutOff && cutOffs[cutOff]);
+      expect(put?.cutOff).toBe(cutOffs[cutOff]);
     }
   });
 

@@ -21,7 +21,8 @@ export const findEventType = (nameOrUri: string): EventType | undefined => byNam
 
 /** The three short names nearest to what was written, nearest first. */
 export function nearestEventTypes(written: string): readonly string[] {
-  const name = written.slice(written.search(/[^/:]*$/), nameLengthMax).toLowerCase();
+  const lastPart = written.slice(Math.max(written.lastIndexOf('/'), written.lastIndexOf(':')) + 1);
+  const name = lastPart.slice(0, nameLengthMax).toLowerCase();
   const distances = eventTypes.map((type) => ({ name: type.name, distance: editDistance(name, type.name) }));
   return distances
     .toSorted((first, second) => first.distance - second.distance)
