@@ -1,0 +1,167 @@
+import type { CheckableEntry } from '../core/match.ts';
+import type { TokenContext } from '../core/token-context.ts';
+import type { Seconds } from '../core/vocabulary.ts';
+import { type Demands, demandsOf, revokedBy, unmetStepUp } from './obligations.ts';
+import type { Rates } from './obligations-rate.ts';
+import { type Freshness, isSafe, postureRefuses, type RouteClass } from './posture.ts';
+import { type Reason, reason } from './refusal.ts';
+import type { VerifiedToken } from './token.ts';
+
+/** What is known of revocations here and now: the cache and its feed. */
+export type Knowledge = {
+  readonly lookup: (context: TokenContext, nowSeconds: Seconds) => readonly CheckableEntry[];
+  readonly freshness: () => Freshness;
+};
+
+/** How a route is guarded. */
+export type Route = {
+  readonly class: RouteClass;
+  /** What a token must carry. */
+  readonly scope: readonly string[];
+  /** Proofs need one of our nonces, whatever the token. */
+  readonly nonce: boolean;
+};
+
+/** A request whose token and proof are good. */
+export type Presented = {
+  readonly token: VerifiedToken;
+  readonly route: Route;
+  readonly method: string;
+  /** The proof carried one of our nonces. */
+  readonly hasNonce: boolean;
+};
+
+type Case = Presented & {
+  readonly demands: Demands;
+  readonly freshness: Freshness;
+  readonly nowSeconds: Seconds;
+  readonly rates: Rates;
+};
+
+type Judgement = {
+  readonly name: string;
+  readonly section: string;
+  /** Holds for an open request too: when it comes to refuse, the request is cut. */
+  readonly whileOpen: boolean;
+  readonly judge: (it: Case) => Reason | undefined;
+};
+
+/** In this order; the first that refuses is the answer. What is known to be dead is refused before the posture is asked. */
+export const judgements: readonly Judgement[] = [
+  {
+    name: 'revocation',
+    section: 'CAEP 1.0 §3.1',
+    whileOpen: true,
+    judge: ({ demands }) => revokedBy(demands),
+  },
+  {
+    name: 'posture',
+    section: 'DESIGN §8',
+    whileOpen: true,
+    judge: ({ route, method, freshness }) => stalenessRefuses(route, method, freshness),
+  },
+  {
+    name: 'step-up',
+    section: 'RFC 9470 §3',
+    whileOpen: true,
+    judge: ({ demands, token, nowSeconds }) => unmetStepUp(demands, token, nowSeconds),
+  },
+  {
+    name: 'nonce',
+    section: 'RFC 9449 §9',
+    whileOpen: false,
+    judge: ({ demands, hasNonce }) =>
+      demands.obligations.requireNonce && !hasNonce ? reason('nonce-required') : undefined,
+  },
+  {
+    name: 'scope',
+    section: 'RFC 6750 §3.1',
+    whileOpen: true,
+    judge: ({ route, token }) =>
+      route.scope.every((scope) => token.scopes.includes(scope))
+        ? undefined
+        : reason('insufficient-scope', { scope: route.scope.join(' ') }),
+  },
+  {
+    name: 'restricted scope',
+    section: 'RFC 6750 §3.1',
+    whileOpen: true,
+    judge: ({ route, demands }) => {
+      const left = demands.obligations.scope?.split(' ');
+      return !left || route.scope.every((scope) => left.includes(scope))
+        ? undefined
+        : reason('restricted', { scope: left.join(' ') });
+    },
+  },
+  {
+    name: 'read-only',
+    section: 'RFC 9110 §9.2.1',
+    whileOpen: true,
+    judge: ({ method, demands }) =>
+      demands.obligations.readOnly && !isSafe(method)
+        ? reason('restricted', { text: 'This agent may only read for now.' })
+        : undefined,
+  },
+  {
+    name: 'rate',
+    section: 'RFC 6585 §4',
+    whileOpen: false,
+    judge: overRate,
+  },
+];
+
+export type Judge = {
+  /** Why a request may not start. */
+  readonly start: (presented: Presented) => Verdict;
+  /** Why an open request must end. */
+  readonly continue: (presented: Presented) => Verdict;
+  /** The same for what time alone changes. */
+  readonly posture: (presented: Presented) => Reason | undefined;
+  /** What is asked of a token at this moment. */
+  readonly demands: (token: VerifiedToken) => Demands;
+};
+/** `demands` of the same moment; `reason` when it refuses. */
+export type Verdict = { readonly demands: Demands; readonly reason?: Reason };
+
+export function createJudge(options: {
+  readonly knowledge: Knowledge;
+  readonly rates: Rates;
+  readonly nowSeconds: () => Seconds;
+}): Judge {
+  const { knowledge, rates } = options;
+
+  const demands = ({ context }: VerifiedToken, nowSeconds: Seconds): Demands =>
+    demandsOf(knowledge.lookup(context, nowSeconds), context, nowSeconds);
+
+  function judge(presented: Presented, rows: readonly Judgement[]): Verdict {
+    const nowSeconds = options.nowSeconds();
+    const asked = demands(presented.token, nowSeconds);
+    const it = { ...presented, demands: asked, freshness: knowledge.freshness(), nowSeconds, rates };
+    for (const row of rows) {
+      const refused = row.judge(it);
+      if (refused) return { demands: asked, reason: refused };
+    }
+    return { demands: asked };
+  }
+
+  return {
+    start: (presented) => judge(presented, judgements),
+    continue: (presented) => judge(presented, judgementsWhileOpen),
+    posture: ({ route, method }) => stalenessRefuses(route, method, knowledge.freshness()),
+    demands: (token) => demands(token, options.nowSeconds()),
+  };
+}
+
+const judgementsWhileOpen = judgements.filter(({ whileOpen }) => whileOpen);
+
+const stalenessRefuses = (route: Route, method: string, freshness: Freshness): Reason | undefined =>
+  postureRefuses(route.class, method, freshness) ? reason('knowledge-stale') : undefined;
+
+function overRate({ demands, rates }: Case): Reason | undefined {
+  for (const { id, effect, restrict } of demands.entries) {
+    if (effect !== 'restrict' || !restrict?.rate) continue;
+    const taken = rates.take(id, restrict.rate.per_minute);
+    if (taken !== 'taken') return reason('rate-limited', { revocationId: id, retryAfterSeconds: taken });
+  }
+  return undefined;
+}
