@@ -17,6 +17,7 @@ import { createServer, type HubServer } from './http/server.ts';
 import { openPlatform, warn, type Platform } from './app/platform.ts';
 import { wireAudit } from './app/wire-audit.ts';
 import { wirePoints } from './app/wire-points.ts';
+import { wireAgents } from './app/wire-agents.ts';
 import { wireRegistries } from './app/wire-registries.ts';
 import { wireSignals } from './app/wire-signals.ts';
 import { wireTokens } from './app/wire-tokens.ts';
@@ -101,7 +102,8 @@ async function wire(platform: Platform, config: Config, closers: Closers): Promi
   await server.register(auditRoutes, audit);
   const issuers = await wireRegistries(server, hub);
   const points = await wirePoints(server, hub, { tokens, issuers });
-  await wireSignals(server, hub, { issuers, points });
+  const signals = await wireSignals(server, hub, { issuers, points });
+  await wireAgents(server, hub, { issuers, signals });
   await server.ready();
   return server;
 }
