@@ -49,6 +49,7 @@ export function readMessage(
           }
         : undefined;
     }
+    case undefined:
     default:
       return { kind: 'stranger' };
   }

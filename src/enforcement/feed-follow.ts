@@ -105,6 +105,7 @@ function afterEnd(following: Following, end: StreamEnd): number {
       if (memory.failures === 1)
         progress.trouble('unreachable', 'the connection to the hub was lost', end.cause);
       return wait(memory);
+    case 'left':
     default:
       return memory.failures === 1 ? 0 : wait(memory);
   }
@@ -139,6 +140,8 @@ function handle(following: Following, message: FeedMessage): boolean {
     }
     case 'heartbeat':
       return believe(following, message);
+    case 'goodbye':
+    case 'stranger':
     default:
       return true;
   }
