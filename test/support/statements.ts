@@ -54,6 +54,8 @@ export type Pipeline = {
   readonly undecided: unknown[];
   /** The pipeline's clock; add to it. */
   readonly clock: { aheadMs: number };
+  /** Deciding the next signal throws, as a bug in it would. */
+  breakNextDecision(): void;
 };
 
 /** The real pipeline on a real database. */
@@ -61,13 +63,19 @@ export function aPipeline(database: Database): Pipeline {
   const announced: Topic[] = [];
   const undecided: unknown[] = [];
   const clock = { aheadMs: 0 };
+  let breaks = false;
+  const settings = () => {
+    if (!breaks) return undefined;
+    breaks = false;
+    throw new Error('a bug');
+  };
   const handle = createHandleSignal({
     store: createSignalStore({ database }),
     announcer: { announce: (topic) => void announced.push(topic) },
     nowMs: () => Date.now() + clock.aheadMs,
     newId,
-    issuers: { settings: () => undefined, all: () => [] },
+    issuers: { settings, all: () => [] },
     onUndecided: (_, error) => void undecided.push(error),
   });
-  return { handle, announced, undecided, clock };
+  return { handle, announced, undecided, clock, breakNextDecision: () => void (breaks = true) };
 }
