@@ -18,7 +18,6 @@ export type ChargesSettings = {
   readonly token: string;
   /** `charges-api/1` */
   readonly point: string;
-  readonly issuer: string;
   readonly snapshotFile: string;
   /** Seconds without news after which unknown tokens are refused. */
   readonly failClosedAfter: number;

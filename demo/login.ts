@@ -71,7 +71,7 @@ async function serve(issuer: string): Promise<void> {
 
 function configuration(jwk: object): Configuration {
   return {
-    jwks: { keys: [jwk] } as NonNullable<Configuration['jwks']>,
+    jwks: { keys: [jwk] },
     clients: clientNames.map((client_id) => ({
       client_id,
       client_secret: secretOf(client_id),
