@@ -15,10 +15,11 @@ import { processRoutes } from './http/process-routes.ts';
 import { createReadiness, type Part } from './http/readiness.ts';
 import { createServer, type HubServer } from './http/server.ts';
 import { openPlatform, warn, type Platform } from './app/platform.ts';
+import { wireAgents } from './app/wire-agents.ts';
 import { wireAudit } from './app/wire-audit.ts';
 import { wirePoints } from './app/wire-points.ts';
-import { wireAgents } from './app/wire-agents.ts';
 import { wireRegistries } from './app/wire-registries.ts';
+import { wireSchedule } from './app/wire-schedule.ts';
 import { wireSignals } from './app/wire-signals.ts';
 import { wireTokens } from './app/wire-tokens.ts';
 
@@ -104,6 +105,7 @@ async function wire(platform: Platform, config: Config, closers: Closers): Promi
   const points = await wirePoints(server, hub, { tokens, issuers });
   const signals = await wireSignals(server, hub, { issuers, points });
   await wireAgents(server, hub, { issuers, signals });
+  await wireSchedule(hub, signals);
   await server.ready();
   return server;
 }

@@ -1,0 +1,51 @@
+import { createScheduler, type Task } from '../adapters/bullmq/scheduler.ts';
+import { createHeldStore } from '../adapters/postgres/held-store.ts';
+import { createDueStore, createSweeps } from '../adapters/postgres/revocation-sweeps.ts';
+import { vacuumEmbedded } from '../adapters/postgres/vacuum.ts';
+import { newId } from '../adapters/system/ids.ts';
+import { createDueWork } from '../pipeline/due-work.ts';
+import type { Hub } from './platform.ts';
+import type { Signals } from './wire-signals.ts';
+
+const secondMs = 1_000;
+const minuteMs = 60 * secondMs;
+const dayMs = 24 * 60 * minuteMs;
+/** Receipts, their notes and reports are looked at for so long. */
+const receiptsKeptMs = 30 * dayMs;
+/** Twice what a node keeps in memory: a tail is loaded while the log is trimmed. */
+const feedLogKept = 200_000;
+
+/** What is due later and what is done again and again, on any node. */
+export async function wireSchedule(hub: Hub, { handle }: Signals): Promise<void> {
+  const { database, announcer, clock, log, metrics, closers } = hub;
+  const { nowMs } = clock;
+  const held = createHeldStore({ database, announcer });
+  const store = createDueStore({ database, held });
+  const due = createDueWork({ store, handle, discard: held.discard, nowMs, newId });
+  const sweeps = createSweeps({ database, announcer });
+  const every = (everyMs: number, run: (stop: AbortSignal) => Promise<unknown>): Task => ({
+    everyMs,
+    run: async (_id, stop) => void (await run(stop)),
+  });
+  const tasks: Record<string, Task> = {
+    'timed-lifts': every(2 * secondMs, due.liftDue),
+    'held-deadlines': every(5 * secondMs, due.decideHeldDue),
+    'lapsed-entries': every(30 * secondMs, (stop) => sweeps.dropLapsed(nowMs(), stop)),
+    'lapsed-standing-kills': every(minuteMs, (stop) => sweeps.endLapsedStanding(nowMs(), stop)),
+    'old-feed-log': every(5 * minuteMs, (stop) => sweeps.trimFeedLog(feedLogKept, stop)),
+    'old-receipts': every(60 * minuteMs, (stop) => sweeps.trimReceipts(nowMs() - receiptsKeptMs, stop)),
+  };
+  if (database.kind === 'embedded') {
+    tasks['vacuum'] = every(10 * minuteMs, (stop) => vacuumEmbedded(database, stop));
+  }
+  const scheduler = await createScheduler({
+    database,
+    nowMs,
+    tasks,
+    onError(error, task) {
+      metrics.alerted('task-failed');
+      log.error({ err: error, task }, 'scheduled work failed; it is tried again');
+    },
+  });
+  closers.add('schedule', () => scheduler.close());
+}
