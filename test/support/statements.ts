@@ -46,7 +46,10 @@ export function aStatement(parts: StatementParts = {}): Statement {
 }
 
 /** The subject of a client that no other test knows. */
-export const aClient = (name = randomUUID()): JsonObject => ({ iss: 'https://idp.example', client_id: name });
+export const aClient = (name: string = randomUUID()): JsonObject => ({
+  iss: 'https://idp.example',
+  client_id: name,
+});
 
 export type Pipeline = {
   readonly handle: HandleSignal;

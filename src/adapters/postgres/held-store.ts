@@ -91,16 +91,15 @@ const heldOf = ({ held: row, signals: signal }: HeldRow): HeldSignal => ({
 
 /** Locks the row until the transaction ends. */
 async function lockWaiting(tx: Statements, id: string): Promise<HeldRow | undefined> {
-  const [row] = await tx
-    .select()
-    .from(held)
-    .innerJoin(signals, eq(signals.id, held.signalId))
-    .where(eq(held.signalId, id))
-    .for('update', { of: held });
-  if (row === undefined || row.held.state === 'waiting') return row;
-  throw new Problem('already-decided', `The signal was ${row.held.state} by ${row.held.decidedBy}.`, {
-    extra: { state: row.held.state },
-  });
+  const [row] = await tx.select().from(held).where(eq(held.signalId, id)).for('update');
+  if (row === undefined) return undefined;
+  if (row.state !== 'waiting') {
+    throw new Problem('already-decided', `The signal was ${row.state} by ${row.decidedBy}.`, {
+      extra: { state: row.state },
+    });
+  }
+  const [signal] = await tx.select().from(signals).where(eq(signals.id, id));
+  return signal && { held: row, signals: signal };
 }
 
 async function approve(tx: Statements, id: string, by: Deciding) {
