@@ -1,0 +1,56 @@
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import type { Row, Settings } from './contract.ts';
+import { machine, type Measured, toJson, toTable } from './report.ts';
+import { guardedRequest } from './rows/guarded-request.ts';
+import { revocationLookup } from './rows/revocation-lookup.ts';
+
+const rows: readonly Row[] = [guardedRequest, revocationLookup];
+
+const usage = `npm run bench -- [--only ${rows.map(({ name }) => name).join(',')}] [--quick] [--json FILE]
+
+Every figure stands beside a yardstick measured in turns with it, within the same run: the ratio is the result.
+The table goes to stdout, progress to stderr. --quick only shows that everything runs.
+`;
+
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  const options = readOptions();
+  if (options === undefined) {
+    process.stderr.write(usage);
+    return 2;
+  }
+  const settings: Settings = {
+    quick: options.quick,
+    progress: (text) => void process.stderr.write(`  ${text}\n`),
+  };
+  const measured: Measured[] = [];
+  for (const row of options.rows) {
+    process.stderr.write(`${row.name}: ${row.title}\n`);
+    measured.push({ row, result: await row.run(settings) });
+  }
+  process.stdout.write(
+    `${machine()}${options.quick ? ', --quick: not to be quoted' : ''}\n\n${toTable(measured)}`,
+  );
+  if (options.json !== undefined) writeFileSync(options.json, toJson(measured));
+  return 0;
+}
+
+function readOptions() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        only: { type: 'string' },
+        json: { type: 'string' },
+        quick: { type: 'boolean', default: false },
+      },
+    });
+    const names = values.only?.split(',');
+    const chosen = names ? rows.filter(({ name }) => names.includes(name)) : rows;
+    if (names && chosen.length !== names.length) return undefined;
+    return { rows: chosen, quick: values.quick, json: values.json };
+  } catch {
+    return undefined;
+  }
+}
