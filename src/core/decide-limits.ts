@@ -58,7 +58,11 @@ export function holdOf(
     };
   }
   if (plan.puts.some(({ match }) => namesWholeIssuer(match))) {
-    return { code: 'issuer-wide', approvalsRequired: 1, text: 'It would hit every token of an issuer.' };
+    return {
+      code: 'issuer-wide',
+      approvalsRequired: 1,
+      text: 'It would hit every token of an issuer, or of a trust domain.',
+    };
   }
   const strongest = Math.min(...planned.map((effect) => effects.indexOf(effect)));
   if (strongest < effects.indexOf(source.strongestEffect)) {
@@ -106,7 +110,10 @@ export const kills = (plan: Plan): boolean => effectsOf(plan).includes('deny');
 const effectsOf = ({ puts, standing }: Plan): readonly Effect[] =>
   [...puts, ...standing.map(({ template }) => template)].map(({ effect }) => effect);
 
-const namesWholeIssuer = (match: Match): boolean => match.iss !== undefined && membersOf(match).length === 1;
+/** Everybody of an issuer, or of a trust domain: nothing narrower is named. */
+const namesWholeIssuer = ({ iss, workload, ...narrower }: Match): boolean =>
+  membersOf(narrower).length === 0 &&
+  (workload === undefined ? iss !== undefined : /^spiffe:\/\/[^/]+\/\*$/.test(workload));
 
 /** Never a denial, which would be the kill itself, and never more than the source may cause. */
 function softEffectOf(source: Source): Effect {

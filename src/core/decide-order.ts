@@ -61,7 +61,7 @@ export function orderOf(statement: Statement, reaction: Reaction, nowSeconds: Se
 }
 
 /** Short name where there is one, else the URI. */
-export const nameOf = (statement: Pick<Statement, 'eventType'>): string =>
+const nameOf = (statement: Pick<Statement, 'eventType'>): string =>
   findEventType(statement.eventType)?.name ?? statement.eventType;
 
 /** A denial reaches whoever acts anywhere along the chain; a reduction only who acts now. */

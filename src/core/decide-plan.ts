@@ -124,7 +124,7 @@ function createPuts({ statement, world }: PlanInput) {
 }
 
 /** A source limited to issuers speaks about nobody else's names, and about keys only as those issuers' tokens carry them. */
-export function boundBy(issuers: readonly string[] | undefined, match: Match): readonly Match[] {
+function boundBy(issuers: readonly string[] | undefined, match: Match): readonly Match[] {
   if (issuers === undefined) return [match];
   if (match.iss !== undefined) return issuers.includes(match.iss) ? [match] : [];
   return issuers.map((iss) => ({ ...match, iss }));

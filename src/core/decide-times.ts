@@ -44,7 +44,7 @@ export function sanctionFor(order: Order, match: Match, world: World): Sanction 
 }
 
 /** The issuer's own, or the widest there are where a match holds at any issuer. */
-export function timesOf(match: Match, world: World): IssuerTimes {
+function timesOf(match: Match, world: World): IssuerTimes {
   if (match.iss !== undefined) return world.issuers.settings(match.iss) ?? issuerDefaults;
   const all = [issuerDefaults, ...world.issuers.all()];
   return {

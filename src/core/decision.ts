@@ -1,5 +1,13 @@
 import type { Match, Revocation, Sanction } from './revocation.ts';
-import type { AgentName, Identifier, Millis, RevocationId, Seconds, StandingKillId, SubjectKey } from './vocabulary.ts';
+import type {
+  AgentName,
+  Identifier,
+  Millis,
+  RevocationId,
+  Seconds,
+  StandingKillId,
+  SubjectKey,
+} from './vocabulary.ts';
 
 /** What became of a signal. `held` waits for a person, `recorded` puts nothing, `unresolved` waits for a subject to become known. */
 export const outcomes = ['applied', 'held', 'recorded', 'unresolved', 'undecided', 'discarded'] as const;

@@ -63,7 +63,12 @@ export type Hello = {
 export type FeedConfiguration = {
   readonly issuers: readonly IssuerSettings[];
   /** Shared by the instances of one point so that replicas agree on DPoP nonces; base64url, 32 bytes each. */
-  readonly nonce_keys?: readonly { readonly kid: string; readonly key: string; readonly from: Seconds; readonly until: Seconds }[];
+  readonly nonce_keys?: readonly {
+    readonly kid: string;
+    readonly key: string;
+    readonly from: Seconds;
+    readonly until: Seconds;
+  }[];
 };
 
 /** `through`: every entry up to here has been written to this connection. A node that could not read its head sends `stale: true` without it. */
@@ -77,7 +82,11 @@ export type Heartbeat = {
 export type Goodbye = { readonly reason: string; readonly retry_ms: number };
 
 /** First line of a snapshot (`application/x-ndjson`); then one `PutEntry` a line; then the trailer. */
-export type SnapshotHeader = FeedConfiguration & { readonly v: number; readonly position: string; readonly cursor: string };
+export type SnapshotHeader = FeedConfiguration & {
+  readonly v: number;
+  readonly position: string;
+  readonly cursor: string;
+};
 export type SnapshotTrailer = { readonly count: number; readonly digest: string };
 
 /** `POST /v1/points/receipts`. Cumulative: everything up to `applied` is in force at this instance. */

@@ -35,4 +35,7 @@ export const covers = (broad: Match, narrow: Match): boolean =>
 
 /** A workload under a pattern: `spiffe://td/a/b`, and `spiffe://td/a/b/*`, under `spiffe://td/a/*`. */
 const isBelow = (workload: string | undefined, pattern: string | undefined): boolean =>
-  workload !== undefined && pattern !== undefined && pattern.endsWith('/*') && workload.startsWith(pattern.slice(0, -1));
+  workload !== undefined &&
+  pattern !== undefined &&
+  pattern.endsWith('/*') &&
+  workload.startsWith(pattern.slice(0, -1));

@@ -36,7 +36,9 @@ export type Resolution = {
 /** `within`: what is known of the other parts of a conjunction, and holds besides. */
 export type Awaited = { readonly identifier: Identifier; readonly within?: Match };
 
-export type ResolvedAgent = KnownAgent & { readonly descendants: readonly (KnownAgent & { readonly depth: number })[] };
+export type ResolvedAgent = KnownAgent & {
+  readonly descendants: readonly (KnownAgent & { readonly depth: number })[];
+};
 export type KnownAgent = {
   readonly name: AgentName;
   readonly protected: boolean;

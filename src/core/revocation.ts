@@ -1,5 +1,12 @@
 import type {
-  AgentName, Millis, RevocationId, Seconds, SignalId, SourceId, StandingKillId, SubjectKey,
+  AgentName,
+  Millis,
+  RevocationId,
+  Seconds,
+  SignalId,
+  SourceId,
+  StandingKillId,
+  SubjectKey,
 } from './vocabulary.ts';
 
 /** Hold for one and the same hop of the token that the entry's reach allows. */

@@ -22,5 +22,10 @@ export type Source = {
 };
 
 export const sourceDefaults = {
-  strongestEffect: 'deny', killsPerMinute: 30, softEffect: 'observe', heldSeconds: 3_600, heldDefault: 'discard', person: false,
+  strongestEffect: 'deny',
+  killsPerMinute: 30,
+  softEffect: 'observe',
+  heldSeconds: 3_600,
+  heldDefault: 'discard',
+  person: false,
 } as const satisfies Partial<Source>;

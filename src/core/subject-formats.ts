@@ -4,7 +4,7 @@ import { pointerTo } from './text.ts';
 import { type Identifier, identifier, type JsonObject } from './vocabulary.ts';
 
 /** Addresses of one `ip-addresses` subject. */
-export const addressesMax = 64;
+const addressesMax = 64;
 
 /** One simple subject: the line it is looked up by, and what tokens carry for it when it says so itself. */
 export type NamedSubject = { readonly identifier: Identifier; readonly match?: Match };

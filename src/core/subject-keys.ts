@@ -58,7 +58,6 @@ export function keysOfSubject(
   const joined = parts.filter(({ isKnown, needed }) => needed || isKnown);
   const keys = product(joined.map(({ keys }) => keys));
   const awaited = joined.flatMap((part) => {
-    if (!part.needed || part.unknown.length === 0) return [];
     const others = joined.filter((other) => other !== part);
     const combinations = product(others.map(({ keys }) => keys));
     return part.unknown.flatMap((identifier) =>

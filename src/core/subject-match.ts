@@ -7,6 +7,9 @@ import { type Identifier, identifier, type JsonObject } from './vocabulary.ts';
 /** UTF-16 code units of one value that identifies something. */
 export const identifierTextMax = 2_048;
 
+/** UTF-8 bytes of all that identifies one subject, in its canonical line: what an index of Postgres still takes. */
+export const subjectBytesMax = 2_048;
+
 export type SubjectContext = {
   /** Stands in for a missing `iss` where exactly one issuer is configured. */
   readonly defaultIssuer?: string;
@@ -67,6 +70,7 @@ export function parseMatch(wire: JsonObject, context: SubjectContext = {}, path 
   if (match.iss === undefined && membersOfAnIssuer.some((member) => match[member] !== undefined)) {
     match.iss = requireIssuer(context, path);
   }
+  requireIndexable(identifierOfMatch(match), path);
   return match;
 }
 
@@ -87,6 +91,13 @@ export const identifierOfMatch = (match: Match): Identifier =>
       ? `iss_sub:${JSON.stringify([match.iss, match.sub])}`
       : `match:${matchKey(match)}`,
   );
+
+/** @throws Problem `invalid-request` for a canonical line that no index takes. */
+export function requireIndexable(line: string, path: string): void {
+  if (new TextEncoder().encode(line).length > subjectBytesMax) {
+    throw wrongMember(path, `says more than ${subjectBytesMax} bytes`);
+  }
+}
 
 export const wrongMember = (path: string, message: string): Problem =>
   new Problem('invalid-request', `The subject is not usable: ${path || 'it'} ${message}.`, {

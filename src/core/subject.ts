@@ -3,7 +3,13 @@ import { Problem } from './problem.ts';
 import type { SubjectPart, SubjectQuery } from './resolution.ts';
 import type { Match } from './revocation.ts';
 import { isSimpleFormat, keyUris, requireText, type SimpleFormat, simpleFormats } from './subject-formats.ts';
-import { identifierOfMatch, parseMatch, type SubjectContext, wrongMember } from './subject-match.ts';
+import {
+  identifierOfMatch,
+  parseMatch,
+  requireIndexable,
+  type SubjectContext,
+  wrongMember,
+} from './subject-match.ts';
 import { pointerTo, refuseFaultyJson } from './text.ts';
 import {
   agentName,
@@ -172,7 +178,11 @@ function issuerOf(values: readonly Json[], context: SubjectContext): string | un
   return distinct.size === 1 ? issuers[0] : undefined;
 }
 
-const queryOf = (parts: readonly SubjectPart[]): SubjectQuery => ({ key: keyOf(parts), parts });
+function queryOf(parts: readonly SubjectPart[]): SubjectQuery {
+  const key = keyOf(parts);
+  requireIndexable(key, '');
+  return { key, parts };
+}
 
 /** Of what tokens carry where the subject says it, else of the identifiers; the order in which things were written never shows. */
 function keyOf(parts: readonly SubjectPart[]): SubjectKey {

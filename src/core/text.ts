@@ -2,11 +2,11 @@ import { type FieldError, Problem } from './problem.ts';
 import type { Json } from './vocabulary.ts';
 
 /** Nesting of JSON that is taken from a caller: objects and arrays alike. */
-export const jsonDepthMax = 8;
+const jsonDepthMax = 8;
 /** Members and elements of such JSON, all levels together. */
-export const jsonNodesMax = 1_000;
+const jsonNodesMax = 1_000;
 /** UTF-16 code units of one string or member name in it. */
-export const jsonTextMax = 8_192;
+const jsonTextMax = 8_192;
 /** So many wrong places are named; the rest adds nothing. */
 export const fieldErrorsMax = 20;
 
@@ -17,7 +17,7 @@ const forbiddenMembers = new Set(['__proto__', 'constructor', 'prototype']);
 const halfSurrogate = /\p{Surrogate}/u;
 
 /** Postgres stores neither U+0000 nor half a surrogate pair, and half a pair is no text anywhere else. */
-export const isStorable = (text: string): boolean => !text.includes('\u0000') && !halfSurrogate.test(text);
+const isStorable = (text: string): boolean => !text.includes('\u0000') && !halfSurrogate.test(text);
 
 /** One reference token of a JSON pointer. @see RFC 6901 §3 */
 export const pointerTo = (path: string, member: string | number): string =>

@@ -56,13 +56,21 @@ describe('DESIGN §9: what a source may cause', () => {
     expect(decided({ ...disable, source }).puts).toMatchObject([{ effect: 'restrict' }]);
   });
 
-  it('a whole issuer is held for a person, whoever says it, and nothing happens to it meanwhile', () => {
-    const subject = { iss: idp };
+  it.each([
+    { iss: idp },
+    { workload: 'spiffe://td.example/*' },
+    { iss: idp, workload: 'spiffe://td.example/*' },
+  ])('%o is everybody: held for a person, whoever says it, and nothing happens meanwhile', (subject) => {
     const source = aSource({ person: true });
     const decision = decided({ event: 'revocation-ordered', subject, source });
     expect(decision).toMatchObject({ outcome: 'held', hold: { code: 'issuer-wide' }, puts: [] });
     const released = decided({ event: 'revocation-ordered', subject, source, world: { released: true } });
-    expect(released).toMatchObject({ outcome: 'applied', puts: [{ match: { iss: idp } }] });
+    expect(released).toMatchObject({ outcome: 'applied', puts: [{ match: subject }] });
+  });
+
+  it('one path of a trust domain is not everybody', () => {
+    const subject = { workload: 'spiffe://td.example/build/*' };
+    expect(decided({ event: 'revocation-ordered', subject }).outcome).toBe('applied');
   });
 
   it('what was released is not held again', () => {

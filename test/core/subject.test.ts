@@ -11,7 +11,7 @@ import {
   toSsfSubject,
 } from '../../src/core/subject.ts';
 import { keysOfSubject, subjectKeysMax } from '../../src/core/subject-keys.ts';
-import { identifierTextMax, parseMatch } from '../../src/core/subject-match.ts';
+import { identifierTextMax, parseMatch, subjectBytesMax } from '../../src/core/subject-match.ts';
 import type { JsonObject } from '../../src/core/vocabulary.ts';
 import { idp, jkt, otherJkt } from './builders.ts';
 import { aMatch, text } from './arbitraries.ts';
@@ -90,6 +90,9 @@ describe('reactions §3: our keys as SSF subjects, both ways', () => {
       sid: 's-1',
     });
     expect(directMatch(parseSubject({ format: 'complex', session }))).toBeUndefined();
+    const device = { format: 'iss_sub', iss: idp, sub: 'd-1' };
+    const { parts } = parseSubject({ format: 'complex', session, user, device }, { defaultIssuer: idp });
+    expect(parts.find(({ role }) => role === 'session')).toMatchObject({ matches: [] });
   });
 });
 
@@ -186,6 +189,23 @@ describe('hostile subjects', () => {
       identifier.includes('u') ? { sub: identifier } : { client_id: identifier },
     ];
     expect(() => keysOfSubject(query, keyed)).toThrow(Problem);
+  });
+
+  it('what identifies one subject fits into an index, whatever its letters', () => {
+    const long = {
+      format: 'opaque',
+      id: '\u{20AC}'.repeat(Math.floor((subjectBytesMax - 'opaque:'.length) / 3)),
+    };
+    expect(problemOf(long)).toBeUndefined();
+    expect(problemOf({ ...long, id: `${long.id}\u{20AC}` })).toMatchObject({ code: 'invalid-request' });
+    expect(problemOf({ iss: idp, sub: 'x'.repeat(subjectBytesMax) })).toMatchObject({
+      code: 'invalid-request',
+    });
+    const identifiers = Array.from({ length: aliasesMax }, (_, index) => ({
+      format: 'opaque',
+      id: `${index}`.padEnd(80),
+    }));
+    expect(problemOf({ format: 'aliases', identifiers })).toMatchObject({ code: 'invalid-request' });
   });
 
   it('whatever JSON comes, it is read or refused with a problem', () => {

@@ -106,6 +106,14 @@ describe('SSF 1.0 §3.3: complex subjects', () => {
     expect(awaited).toEqual([]);
   });
 
+  it('what narrows and is known narrows', () => {
+    const query = parseSubject({ format: 'complex', user, device });
+    const linked = (identifier: string) => (identifier.startsWith('device/') ? [{ jkt: 'x' }] : undefined);
+    const { keys, unresolved } = keysOfSubject(query, linked);
+    expect(keys).toEqual([{ iss: idp, sub: 'jane.smith@example.com', jkt: 'x' }]);
+    expect(unresolved).toEqual([]);
+  });
+
   it('a device of an unknown user is not everybody who has it', () => {
     const unknown = { format: 'email', email: 'jane.smith@example.com' };
     const match = { iss: idp, client_id: 'device-5' };
