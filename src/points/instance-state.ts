@@ -39,8 +39,11 @@ export function stateOf(
   const cannot = evidence.cannot ?? beyond(instance.declared, signal);
   if (cannot !== undefined) return { state: 'cannot', why: cannot };
   if (evidence.applied) {
-    const cachedUntilMs = (appliedAtMs ?? Number.NEGATIVE_INFINITY) + cacheMs(instance.declared);
-    if (cachedUntilMs > nowMs) return { state: 'exposed', untilMs: cachedUntilMs };
+    // The receipt may have come to a node whose clock is ahead: without caches there is nothing to wait for.
+    const cachedMs = cacheMs(instance.declared);
+    if (appliedAtMs !== undefined && cachedMs > 0 && appliedAtMs + cachedMs > nowMs) {
+      return { state: 'exposed', untilMs: appliedAtMs + cachedMs };
+    }
     const wasThere = appliedAtMs !== undefined && instance.firstSeenMs <= signal.committedAtMs;
     return {
       state: 'applied',

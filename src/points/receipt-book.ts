@@ -123,13 +123,13 @@ async function accept(
   body: ReceiptBody,
 ): Promise<ReceiptAnswer> {
   const applied = body.applied === undefined ? undefined : await appliedPosition(body.applied, memory);
-  const before = state.known.get(point)?.get(name);
+  const before = state.known.get(point)?.get(name)?.instance;
   if (before === undefined && state.count >= instancesMax) {
     throw new Problem('rate-limited', `The hub knows ${instancesMax} instances already.`);
   }
   const nowMs = clock.nowMs();
   const lease = state.fed.get(keyOf(point, name));
-  const fedUntilMs = lease?.fedUntilMs ?? before?.instance.fedUntilMs;
+  const fedUntilMs = lease?.fedUntilMs ?? before?.fedUntilMs;
   const instance: Instance = {
     point,
     instance: name,
@@ -140,13 +140,13 @@ async function accept(
       ...(body.divergent !== undefined && { divergent: body.divergent }),
     },
     ...(applied && { appliedEpoch: applied.epoch, appliedSeq: applied.seq }),
-    firstSeenMs: before?.instance.firstSeenMs ?? nowMs,
+    firstSeenMs: before?.firstSeenMs ?? nowMs,
     lastSeenMs: nowMs,
     ...(fedUntilMs !== undefined && { fedUntilMs }),
     ...(body.goodbye === true && { leftAtMs: nowMs }),
   };
   const known = remember(state, instance);
-  const receipt = receiptOf(before?.instance, instance, body.applied_after_ms);
+  const receipt = receiptOf(before, instance, body.applied_after_ms);
   if (receipt) keep(known.ranges, receipt, receiptLimits.rangesMax);
   const notes = notesIn(body, point, name, nowMs).filter(({ revocationId }) => memory.has(revocationId));
   for (const note of notes) rememberNote(state, note);

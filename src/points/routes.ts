@@ -1,14 +1,13 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import type { FastifyRequest } from 'fastify';
 import { Readable } from 'node:stream';
 import { Type } from 'typebox';
-import { type Cursor, parseCursor } from '../core/feed.ts';
 import { Problem } from '../core/problem.ts';
 import type { EnforcementView } from './enforcement.ts';
 import { streamEnforcement } from './enforcement-stream.ts';
-import type { FeedConnections, Subscriber } from './feed-connections.ts';
+import type { FeedConnections } from './feed-connections.ts';
+import { readCursor, stopWhenClosed, subscriberOf } from './feed-request.ts';
 import type { FindStart } from './feed-start.ts';
-import { instanceNameOf, requireInstanceName } from './instance-name.ts';
+import { requireInstanceName } from './instance-name.ts';
 import type { PollFeed } from './long-poll.ts';
 import type { FindSignalSeq, ReportStore, WatchToken } from './ports.ts';
 import type { PointRegistry } from './point-registry.ts';
@@ -59,8 +58,8 @@ export const feedRoutes: FastifyPluginAsyncTypebox<FeedRoutesOptions> = async (a
       },
     },
     async (request, reply) => {
-      const subscriber = subscriberOf(request);
-      const cursor = cursorOf(request.headers['last-event-id'], request.query.from);
+      const subscriber = subscriberOf(request.caller, request.headers);
+      const cursor = readCursor(request.headers['last-event-id'], request.query.from);
       options.connections.admit(subscriber);
       const { caller, id: correlationId } = request;
       const seq = await options.findStart(cursor, { ...subscriber, actor: caller.actor, correlationId });
@@ -72,7 +71,7 @@ export const feedRoutes: FastifyPluginAsyncTypebox<FeedRoutesOptions> = async (a
       }
       const leave = options.connections.enter(subscriber);
       try {
-        const stop = stopWhenClosed(request);
+        const stop = stopWhenClosed(request.raw);
         const timeoutMs = request.query.timeout_ms ?? 20_000;
         return { events: await options.pollFeed({ ...subscriber, seq, timeoutMs, stop }) };
       } finally {
@@ -93,7 +92,7 @@ export const feedRoutes: FastifyPluginAsyncTypebox<FeedRoutesOptions> = async (a
       },
     },
     async (request, reply) => {
-      subscriberOf(request);
+      subscriberOf(request.caller, request.headers);
       void reply.header('vary', 'Accept-Encoding');
       if (matchesEtag(request.headers['if-none-match'], options.snapshots.etag)) {
         return reply.code(304).header('etag', options.snapshots.etag).send();
@@ -283,42 +282,3 @@ export const enforcementRoutes: FastifyPluginAsyncTypebox<EnforcementRoutesOptio
     },
   );
 };
-
-function subscriberOf(request: FastifyRequest): Subscriber {
-  const { caller, headers } = request;
-  return {
-    tokenId: caller.tokenId,
-    ...(caller.expiresAtMs !== undefined && { expiresAtMs: caller.expiresAtMs }),
-    ...instanceNameOf(caller, headers['caep-point']),
-  };
-}
-
-/** @throws Problem `invalid-request` */
-function cursorOf(
-  lastEventId: string | readonly string[] | undefined,
-  from: string | undefined,
-): Cursor | undefined {
-  const given = [lastEventId, from].filter((text) => text !== undefined && text !== '');
-  const [text] = given;
-  const cursor = typeof text === 'string' ? parseCursor(text) : undefined;
-  const path = lastEventId === text ? '/headers/last-event-id' : '/query/from';
-  if (given.length === 2 && lastEventId !== from) {
-    throw new Problem('invalid-request', 'Last-Event-ID and from name different positions.', {
-      hint: 'Send one of them.',
-      errors: [{ path: '/query/from', message: 'differs from Last-Event-ID' }],
-    });
-  }
-  if (text !== undefined && cursor === undefined) {
-    throw new Problem('invalid-request', 'That is not a position in the feed.', {
-      hint: 'Send the id of the last event, or the cursor of a snapshot.',
-      errors: [{ path, message: 'must have the form <epoch>-<seq>-<check>' }],
-    });
-  }
-  return cursor;
-}
-
-function stopWhenClosed(request: FastifyRequest): AbortSignal {
-  const controller = new AbortController();
-  request.raw.socket.once('close', () => controller.abort());
-  return controller.signal;
-}

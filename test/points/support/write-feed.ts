@@ -31,16 +31,24 @@ export const put = async (database: Database, ...entries: readonly Revocation[])
 };
 
 export async function lift(database: Database, ...ids: readonly string[]): Promise<void> {
-  await database.transact(async (tx) => {
-    const endings = ids.map((id) => ({ id: revocationId(id), by: 'test' }));
-    await endRevocations(tx, endings, { state: 'lifted', atMs: Date.now() });
-    await writeEntries(tx, { endedIds: ids, puts: [] }, Date.now());
-  });
+  for (let from = 0; from < ids.length; from += rowsPerTransaction) {
+    const some = ids.slice(from, from + rowsPerTransaction);
+    await database.transact(async (tx) => {
+      const endings = some.map((id) => ({ id: revocationId(id), by: 'test' }));
+      await endRevocations(tx, endings, { state: 'lifted', atMs: Date.now() });
+      await writeEntries(tx, { endedIds: some, puts: [] }, Date.now());
+    });
+  }
 }
 
-/** Puts many entries, some hundred in a transaction. */
+/** Small enough for the statement timeout on a machine that has much else to do. */
+const rowsPerTransaction = 100;
+
+/** Puts many entries, a hundred in a transaction. */
 export async function putMany(database: Database, count: number): Promise<readonly Revocation[]> {
   const entries = Array.from({ length: count }, () => aRevocation());
-  for (let from = 0; from < count; from += 500) await put(database, ...entries.slice(from, from + 500));
+  for (let from = 0; from < count; from += rowsPerTransaction) {
+    await put(database, ...entries.slice(from, from + rowsPerTransaction));
+  }
   return entries;
 }

@@ -1,0 +1,95 @@
+import { connect } from 'node:net';
+import { once } from 'node:events';
+import { afterEach, expect, it } from 'vitest';
+import { asInstance, asWatcher, type PointsHub, startPointsHub } from './support/points-hub.ts';
+import { isEntry, openSse } from './support/sse.ts';
+import { aRevocation, put, putMany } from './support/write-feed.ts';
+import { forEachDatabase } from '../support/databases.ts';
+
+forEachDatabase('streams of the feed', (fixture) => {
+  let hub: PointsHub;
+  afterEach(() => hub.close());
+
+  it('a token that ends, a point that is retired and a node that stops say goodbye with a time to come back', async () => {
+    hub = await startPointsHub(fixture.database);
+    await hub.post('/v1/points', { name: 'edge' });
+    const [ended, retired, stopped] = await Promise.all(
+      [asWatcher, asInstance('edge', 'one'), asInstance('other', 'one')].map((headers) =>
+        openSse(`${hub.url}/v1/feed`, headers),
+      ),
+    );
+    hub.endToken('tok_watcher');
+    await ended?.ended;
+    await hub.post('/v1/points/edge/retire', {});
+    await retired?.ended;
+    hub.points.connections.close();
+    await stopped?.ended;
+    const last = [ended, retired, stopped].map((feed) => feed?.events.at(-1));
+    expect(last.map((event) => event?.event)).toEqual(['goodbye', 'goodbye', 'goodbye']);
+    expect(last.map((event) => event?.data['reason'])).toEqual(['token-ended', 'retired', 'shutting-down']);
+    for (const event of last) expect(event?.data['retry_ms']).toBeGreaterThanOrEqual(0);
+    expect((await hub.get('/v1/feed', asWatcher)).status).toBe(503);
+    expect(hub.points.connections.count).toBe(0);
+  });
+
+  it('a stream ends at its age', async () => {
+    hub = await startPointsHub(fixture.database, { limits: { ageMsMax: 0, ageJitterMsMax: 0 } });
+    const feed = await openSse(`${hub.url}/v1/feed`, asWatcher);
+    await feed.ended;
+    expect(feed.events.at(-1)).toMatchObject({ event: 'goodbye', data: { reason: 'age' } });
+  });
+
+  it('a reader that stops reading is cut off at its limit and delays nobody', async () => {
+    hub = await startPointsHub(fixture.database, { limits: { laggingBytesMax: 64 * 1024 } });
+    const slow = await deafReader(hub.url);
+    const quick = await openSse(`${hub.url}/v1/feed`, asWatcher);
+    await quick.until(({ event }) => event === 'configuration');
+    while (hub.points.connections.count < 2) await new Promise(setImmediate);
+    let entries: readonly { readonly id: string }[] = [];
+    while (hub.points.connections.count === 2) {
+      const bulky = Array.from({ length: 200 }, () =>
+        aRevocation({ restrict: { scope: 'x'.repeat(20_000) } }),
+      );
+      entries = await put(fixture.database, ...bulky).then(() => bulky);
+      hub.announce('feed');
+      await quick.until(({ data }) => data['id'] === entries.at(-1)?.id);
+    }
+    expect(hub.points.connections.count).toBe(1);
+    quick.close();
+    slow.destroy();
+  });
+
+  it('many streams each tell everything, in order, without a gap', async () => {
+    hub = await startPointsHub(fixture.database);
+    const feeds = await Promise.all(
+      Array.from({ length: 1_000 }, (_, index) =>
+        openSse(`${hub.url}/v1/feed`, asInstance('edge', `i${index}`)),
+      ),
+    );
+    const expected: string[] = [];
+    for (let round = 0; round < 10; round++) {
+      const entries = await putMany(fixture.database, 3);
+      expected.push(...entries.map(({ id }) => id));
+      hub.announce('feed');
+    }
+    await Promise.all(feeds.map((feed) => feed.until(({ data }) => data['id'] === expected.at(-1))));
+    for (const feed of feeds) {
+      const told = feed.events.filter(isEntry);
+      expect(told.map(({ data }) => data['id'])).toEqual(expected);
+      for (const [index, { data }] of told.entries()) {
+        if (index > 0) expect(data['prev']).toBe(told[index - 1]?.data['position']);
+      }
+      feed.close();
+    }
+  });
+});
+
+/** Asks for the feed and never reads a byte of it. */
+async function deafReader(url: string) {
+  const { port } = new URL(url);
+  const socket = connect(Number(port), '127.0.0.1').pause();
+  socket.on('error', () => undefined);
+  await once(socket, 'connect');
+  socket.write(`GET /v1/feed HTTP/1.1\r\nHost: hub\r\nAuthorization: ${asWatcher.authorization}\r\n\r\n`);
+  return socket;
+}

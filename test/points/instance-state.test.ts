@@ -1,0 +1,230 @@
+import { describe, expect, it } from 'vitest';
+import type { InstanceDeclaration } from '../../src/core/feed.ts';
+import { pointName } from '../../src/core/vocabulary.ts';
+import { enforcementOf, type EnforcementState } from '../../src/points/enforcement-summary.ts';
+import { type Evidence, isPresent, silentAfterMs, stateOf } from '../../src/points/instance-state.ts';
+import type { Instance, Point } from '../../src/points/ports.ts';
+import { aDeclaration } from './support/a-receipt.ts';
+
+const committedAtMs = 1_763_764_000_000;
+const signal = { committedAtMs, puts: [{ id: 'rev_1', effect: 'deny' }] };
+const seconds = (count: number) => committedAtMs + count * 1_000;
+
+const anInstance = (parts: Partial<Instance> = {}): Instance => ({
+  point: pointName('edge'),
+  instance: 'one',
+  declared: aDeclaration(),
+  reported: { stale_ms: 0 },
+  firstSeenMs: committedAtMs - 60_000,
+  lastSeenMs: committedAtMs,
+  ...parts,
+});
+const aPoint = (parts: Partial<Point> = {}): Point => ({
+  name: pointName('edge'),
+  expect: 1,
+  ephemeral: false,
+  createdAtMs: 0,
+  ...parts,
+});
+const declaring = (declared: Partial<InstanceDeclaration>, parts: Partial<Instance> = {}) =>
+  anInstance({ declared: aDeclaration(declared), ...parts });
+const applied: Evidence = { applied: true, appliedAtMs: committedAtMs + 7 };
+const nothing: Evidence = { applied: false };
+const silent = { lastSeenMs: committedAtMs - silentAfterMs, fedUntilMs: committedAtMs - 2_000 };
+
+describe('DESIGN §7: what an instance has made of a signal', () => {
+  it.each<readonly [string, Instance, Evidence, number, object]>([
+    ['heard of and not applied: pending', anInstance(), nothing, seconds(1), { state: 'pending' }],
+    [
+      'applied, with the time to its receipt',
+      anInstance(),
+      applied,
+      seconds(1),
+      { state: 'applied', latencyMs: 7 },
+    ],
+    [
+      'one that came later has no latency',
+      anInstance({ firstSeenMs: seconds(1) }),
+      applied,
+      seconds(2),
+      { state: 'applied' },
+    ],
+    [
+      'refused weighs more than applied',
+      anInstance(),
+      { ...applied, refused: 'unknown version' },
+      seconds(1),
+      { state: 'refused', why: 'unknown version' },
+    ],
+    [
+      'cannot, as it says itself',
+      anInstance(),
+      { ...applied, cannot: 'no sid' },
+      seconds(1),
+      { state: 'cannot', why: 'no sid' },
+    ],
+    [
+      'cannot, as it declared',
+      declaring({ can: { effects: ['observe'], cut_open_requests: false } }),
+      applied,
+      seconds(1),
+      { state: 'cannot', why: 'the effect deny is beyond it' },
+    ],
+    [
+      'caches in front repeat old decisions until they have expired',
+      declaring({ downstream_cache_seconds: 30 }),
+      applied,
+      seconds(1),
+      { state: 'exposed', untilMs: committedAtMs + 7 + 30_000 },
+    ],
+    [
+      'and not longer',
+      declaring({ downstream_cache_seconds: 30 }),
+      applied,
+      seconds(31),
+      { state: 'applied', latencyMs: 7 },
+    ],
+    [
+      'silent: exposed until its longest budget has run out since its stream ended',
+      declaring({ postures: { a: { fail_closed_after: 8 }, b: { fail_closed_after: 4 } } }, silent),
+      nothing,
+      seconds(1),
+      { state: 'exposed', untilMs: seconds(6) },
+    ],
+    [
+      'then contained',
+      declaring({ postures: { a: { fail_closed_after: 8 }, b: { fail_closed_after: 4 } } }, silent),
+      nothing,
+      seconds(6),
+      { state: 'contained', sinceMs: seconds(6) },
+    ],
+    [
+      'a stream that is open cannot have told of anything later than a second after the commit',
+      declaring(
+        { postures: { a: { fail_closed_after: 8 } } },
+        { fedUntilMs: seconds(900), lastSeenMs: committedAtMs },
+      ),
+      nothing,
+      seconds(20),
+      { state: 'contained', sinceMs: seconds(9) },
+    ],
+    [
+      'caches in front of it go on after it has closed',
+      declaring({ postures: { a: { fail_closed_after: 8 } }, downstream_cache_seconds: 60 }, silent),
+      nothing,
+      seconds(10),
+      { state: 'exposed', untilMs: seconds(66) },
+    ],
+    [
+      'a class that lets reads pass never closes',
+      declaring({ postures: { a: { fail_closed_after: 1 }, b: { allow_reads_after: 1 } } }, silent),
+      nothing,
+      seconds(900),
+      { state: 'exposed' },
+    ],
+    [
+      'one that is open for everything never closes',
+      declaring({ postures: { a: { fail_open: true } } }, silent),
+      nothing,
+      seconds(900),
+      { state: 'exposed' },
+    ],
+    [
+      'nor does one without any class',
+      declaring({ postures: {} }, silent),
+      nothing,
+      seconds(900),
+      { state: 'exposed' },
+    ],
+  ])('%s', (_, instance, evidence, nowMs, expected) => {
+    expect(stateOf(instance, signal, evidence, nowMs)).toEqual(expected);
+  });
+
+  it('leaves by goodbye, or, if ephemeral, when it has been closed for a minute; silence alone never does it', () => {
+    const long = committedAtMs + 86_400_000;
+    expect(isPresent(anInstance(silent), aPoint(), long)).toBe(true);
+    expect(isPresent(anInstance({ leftAtMs: committedAtMs }), aPoint(), long)).toBe(false);
+    const ephemeral = aPoint({ ephemeral: true });
+    expect(isPresent(anInstance(silent), ephemeral, silent.fedUntilMs + 119_999)).toBe(true);
+    expect(isPresent(anInstance(silent), ephemeral, silent.fedUntilMs + 120_000)).toBe(false);
+  });
+});
+
+describe('DESIGN §7: dead everywhere', () => {
+  const at = seconds(1);
+  const summaryOf = (
+    instances: readonly (readonly [Instance, Evidence])[],
+    points: readonly Point[] = [aPoint()],
+  ): EnforcementState => {
+    const evidence = new Map(instances);
+    return enforcementOf(
+      points,
+      (name) => [...evidence.keys()].filter(({ point }) => point === name),
+      signal,
+      (instance) => evidence.get(instance) ?? nothing,
+      at,
+    );
+  };
+
+  it('is complete when everybody applied it or is closed, with percentiles over those who applied', () => {
+    const contained = declaring(
+      { postures: { a: { fail_closed_after: 0 } } },
+      { instance: 'two', ...silent },
+    );
+    const others = Array.from(
+      { length: 98 },
+      (_, index) =>
+        [
+          anInstance({ instance: `i${index}` }),
+          { applied: true, appliedAtMs: committedAtMs + index + 1 },
+        ] as const,
+    );
+    const { summary, missing } = summaryOf([[contained, nothing], ...others]);
+    expect(missing).toEqual([]);
+    expect(summary).toEqual({
+      state: 'complete',
+      expected: 99,
+      applied: 98,
+      contained: 1,
+      exposed: [],
+      p50_ms: 49,
+      p99_ms: 98,
+    });
+  });
+
+  it('two of which one is silent is never complete', () => {
+    const away = anInstance({ instance: 'two', ...silent });
+    const { summary } = summaryOf([
+      [anInstance(), applied],
+      [away, nothing],
+    ]);
+    expect(summary).toMatchObject({ state: 'partial', expected: 2, applied: 1 });
+    expect(summary.exposed).toEqual([{ point: 'edge', instance: 'two', until_ms: seconds(58) }]);
+  });
+
+  it.each<readonly [string, Evidence, string]>([
+    ['pending', nothing, 'pending'],
+    ['refused', { ...applied, refused: 'x' }, 'partial'],
+    ['cannot', { ...applied, cannot: 'x' }, 'partial'],
+  ])('one that is %s is in the way', (_, evidence, state) => {
+    const other = anInstance({ instance: 'two' });
+    expect(
+      summaryOf([
+        [anInstance(), applied],
+        [other, evidence],
+      ]).summary.state,
+    ).toBe(state);
+  });
+
+  it('fewer than expected is partial, and says where', () => {
+    const state = summaryOf([[anInstance(), applied]], [aPoint({ expect: 3 })]);
+    expect(state.summary).toMatchObject({ state: 'partial', expected: 3, applied: 1 });
+    expect(state.missing).toEqual([{ point: 'edge', expected: 3, present: 1 }]);
+  });
+
+  it('nobody at all is no_points and not success: none registered, all retired, none expected and none there', () => {
+    for (const points of [[], [aPoint({ retiredAtMs: 1 })], [aPoint({ expect: 0 })]]) {
+      expect(summaryOf([], points).summary).toMatchObject({ state: 'no_points', expected: 0, applied: 0 });
+    }
+  });
+});
