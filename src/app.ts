@@ -105,7 +105,7 @@ async function wire(platform: Platform, config: Config, closers: Closers): Promi
   const points = await wirePoints(server, hub, { tokens, issuers });
   const signals = await wireSignals(server, hub, { issuers, points });
   await wireAgents(server, hub, { issuers, signals });
-  await wireSchedule(hub, signals);
+  wireSchedule(hub, signals);
   await server.ready();
   return server;
 }

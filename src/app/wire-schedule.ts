@@ -15,9 +15,12 @@ const receiptsKeptMs = 30 * dayMs;
 /** Twice what a node keeps in memory: a tail is loaded while the log is trimmed. */
 const feedLogKept = 200_000;
 
-/** What is due later and what is done again and again, on any node. */
-export async function wireSchedule(hub: Hub, { handle }: Signals): Promise<void> {
-  const { database, announcer, clock, log, metrics, closers } = hub;
+/**
+ * What is due later and what is done again and again, on any node. Starts in the background: nobody waits for it to
+ * be listened to, and `/readyz` says when it could not start.
+ */
+export function wireSchedule(hub: Hub, { handle }: Signals): void {
+  const { database, announcer, clock, log, metrics, parts, closers } = hub;
   const { nowMs } = clock;
   const held = createHeldStore({ database, announcer });
   const store = createDueStore({ database, held });
@@ -38,14 +41,14 @@ export async function wireSchedule(hub: Hub, { handle }: Signals): Promise<void>
   if (database.kind === 'embedded') {
     tasks['vacuum'] = every(10 * minuteMs, (stop) => vacuumEmbedded(database, stop));
   }
-  const scheduler = await createScheduler({
-    database,
-    nowMs,
-    tasks,
-    onError(error, task) {
-      metrics.alerted('task-failed');
-      log.error({ err: error, task }, 'scheduled work failed; it is tried again');
-    },
+  const onError = (error: unknown, task?: string): void => {
+    metrics.alerted('task-failed');
+    log.error({ err: error, task }, 'scheduled work failed; it is tried again');
+  };
+  const starting = createScheduler({ database, nowMs, tasks, onError }).catch((error: unknown) => {
+    onError(error);
+    parts.set('schedule', () => ({ reasons: ['Scheduled work did not start: restart this node.'] }));
+    return undefined;
   });
-  closers.add('schedule', () => scheduler.close());
+  closers.add('schedule', async () => (await starting)?.close());
 }

@@ -15,9 +15,11 @@ it('DESIGN §5: a timed disable is lifted by the hub, and leaves a cut-off behin
   const future = Math.floor(Date.now() / 1_000) + 3_600;
   const ordered = await hub.call('POST', '/v1/revocations', { body: { match, lift_after_seconds: 1 } });
   expect(ordered.status).toBe(202);
-  expect(await check(future)).toBe('deny');
-  await expect.poll(() => check(future), { timeout: 15_000 }).toBe('allow');
-  expect(await check(1)).toBe('deny');
+  const [{ id }] = ordered.body['revocations'] as [{ id: string }];
+  const state = async () => (await hub.call('GET', `/v1/revocations/${id}`)).body['state'];
+  await expect.poll(state, { timeout: 15_000 }).toBe('lifted');
+  await expect.poll(() => check(1), { timeout: 5_000 }).toBe('deny');
+  expect(await check(future)).toBe('allow');
   const { body } = await hub.call('GET', '/v1/audit?action=revocation.lifted');
   expect(body['items']).toMatchObject([{ actor: 'hub' }]);
 });
