@@ -1,5 +1,9 @@
 #!/usr/bin/env node
-import { createApp, type App, type Listening } from './app.ts';
+import { readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import type { App, Listening } from './app.ts';
+import { type ExitCode, exitCodes } from './cli/exit-codes.ts';
+import { runCommandLine } from './cli/program.ts';
 import { parseConfig } from './config.ts';
 import { isProblem } from './core/problem.ts';
 import { createLog, type Log } from './http/log.ts';
@@ -7,22 +11,34 @@ import { createLog, type Log } from './http/log.ts';
 /** Whoever stops the hub waits so long at the most. */
 const shutdownMs = 10_000;
 
-const exitCodes = { done: 0, bug: 1, usage: 2, refused: 4, unreachable: 5 } as const;
-
 const durabilities: Readonly<Record<Listening['durability'], string>> = {
   process: 'process: survives kill -9, not a crash of the machine (PostgreSQL does: set DATABASE_URL)',
   server: 'server: what PostgreSQL promises',
 };
 
-if (process.argv[2] === 'serve' && process.argv.length === 3) await serve();
-else {
-  process.stderr.write('Usage: caep-hub serve\n');
-  process.exitCode = exitCodes.usage;
-}
+// A reader that leaves, as `head` does, ends what writes to it.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(exitCodes.done);
+});
+
+process.exitCode = await runCommandLine(process.argv.slice(2), {
+  version: version(),
+  env: process.env,
+  workingDirectory: process.cwd(),
+  homeDirectory: homedir(),
+  stdin: process.stdin,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  nowMs: Date.now,
+  interrupted,
+  serve,
+});
 
 /** Runs the hub until it is told to stop. JSON lines go to stdout, what people read to stderr. */
-async function serve(): Promise<void> {
+async function serve(): Promise<ExitCode> {
   try {
+    const { createApp } = await import('./app.ts');
     const config = parseConfig(process.env);
     const log = createLog(config.logLevel, process.stdout);
     endOnBugs(log);
@@ -31,9 +47,21 @@ async function serve(): Promise<void> {
     const listening = await app.listen();
     log.info({ ...listening }, 'the hub listens');
     announce(listening);
+    return exitCodes.done;
   } catch (error) {
-    process.exitCode = explain(error);
+    return explain(error);
   }
+}
+
+function interrupted(): AbortSignal {
+  const stop = new AbortController();
+  process.once('SIGINT', () => stop.abort());
+  return stop.signal;
+}
+
+function version(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { readonly version: string }).version;
 }
 
 function announce({ url, version, durability, adminTokenPath }: Listening): void {
@@ -47,7 +75,7 @@ function announce({ url, version, durability, adminTokenPath }: Listening): void
 }
 
 /** Says what is wrong and what to do, and answers the exit code. A bug is told with its trace. */
-function explain(error: unknown): number {
+function explain(error: unknown): ExitCode {
   if (!isProblem(error)) {
     process.stderr.write(
       `caep-hub: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,

@@ -1,0 +1,160 @@
+import { Option, type Command } from 'commander';
+import { outcomes } from '../../core/decision.ts';
+import { confidences, type Confidence } from '../../core/signal.ts';
+import { parseCount, parseSpan, readJsonObject } from '../arguments.ts';
+import { wrongUsage } from '../cli-problem.ts';
+import { type Bind, type CommandContext, withExamples } from '../command.ts';
+import { conclude } from '../conclude.ts';
+import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import { path } from '../hub.ts';
+import { newSignalId, postSignal, tryOut } from '../post-signal.ts';
+import type { Paint } from '../screen.ts';
+import { answerLines, conclusionLine, instanceLine, laggardLines } from '../signal-text.ts';
+import { clockText, fields, millisText, secondsText, subjectText, table } from '../text.ts';
+import type { Enforcement, EventType, Signal } from '../wire.ts';
+import { readSubject } from './kill.ts';
+
+type SayOptions = {
+  readonly subject?: string;
+  readonly data?: string;
+  readonly at?: string;
+  readonly confidence?: Confidence;
+  readonly reason?: string;
+  readonly id?: string;
+  readonly txn?: string;
+  readonly wait: string;
+  readonly dryRun?: true;
+};
+type ListOptions = { readonly outcome?: string; readonly source?: string; readonly limit: string };
+
+export function addSignalCommands(program: Command, bind: Bind): void {
+  const signal = program
+    .command('signal')
+    .summary('say that something happened; list and show what was said')
+    .description('Posts one event about a subject, and watches the points take up what follows from it.')
+    .argument('[EVENT]', 'short name or URI; `signal types` lists them')
+    .argument('[KEY=VALUE...]', 'about whom')
+    .option('--subject <json>', 'an RFC 9493 or SSF complex subject instead, or @FILE')
+    .option('--data <json>', "the event's own members, or @FILE")
+    .option('--at <second>', 'when it happened, in Unix seconds; default now')
+    .addOption(new Option('--confidence <level>', 'how sure the sender is').choices(confidences))
+    .option('--reason <text>', 'for people who look at it later')
+    .option('--id <id>', 'idempotency key: the same again is the same signal')
+    .option('--txn <txn>', 'ties together what belongs to one transaction')
+    .option('--wait <span>', 'how long the points are waited for', '5s')
+    .option('--dry-run', 'show what would follow, and change nothing');
+  withExamples(signal, [
+    'signal credential-compromise agent=build-runner',
+    'signal session-revoked --subject \'{"format":"email","email":"mara@example.com"}\'',
+    'signal risk-level-change agent=build-runner --data @risk.json --dry-run',
+    'signal show sig_01JD…',
+  ]);
+  bind<SayOptions>(signal, say);
+  bind(signal.command('show').description('show a signal and who enforces it').argument('<SIGNAL>'), show);
+  bind<ListOptions>(
+    signal
+      .command('list')
+      .description('list signals, newest first')
+      .addOption(new Option('--outcome <outcome>').choices(outcomes))
+      .option('--source <source>')
+      .option('--limit <count>', 'at most so many', '50'),
+    list,
+  );
+  bind(signal.command('types').description('list the event types that the hub understands'), types);
+}
+
+async function say(
+  context: CommandContext,
+  options: SayOptions,
+  [event, ...pairs]: readonly string[],
+): Promise<ExitCode> {
+  if (event === undefined) throw wrongUsage('No event is named.', '`caep-hub signal types` lists them.');
+  const { at, confidence, reason, id = newSignalId(), txn, dryRun } = options;
+  const waitMs = parseSpan('--wait', options.wait);
+  const body = {
+    event,
+    subject: await readSubject(options.subject, pairs),
+    ...(options.data !== undefined && { data: await readJsonObject('--data', options.data) }),
+    ...(at !== undefined && { event_timestamp: parseCount('--at', at) }),
+    ...(confidence !== undefined && { confidence }),
+    ...(reason !== undefined && { reason }),
+    ...(txn !== undefined && { txn }),
+    id,
+  };
+  const hub = await context.connect();
+  if (dryRun !== true) return conclude(context, hub, await postSignal(hub, body), { waitMs });
+  const { screen } = context;
+  screen.show(await tryOut(hub, body), (answer) => answerLines(answer, screen.paint));
+  return exitCodes.done;
+}
+
+async function show(context: CommandContext, _: object, [id = '']: readonly string[]): Promise<ExitCode> {
+  const hub = await context.connect();
+  const signal: Signal = await hub.call('GET', path`/v1/signals/${id}`);
+  const enforcement: Enforcement = await hub.call('GET', path`/v1/signals/${id}/enforcement`);
+  const { screen } = context;
+  screen.show({ ...signal, enforcement }, () => [
+    ...fields({
+      event: signal.event,
+      subject: subjectText(signal.subject),
+      data: Object.keys(signal.data).length === 0 ? undefined : JSON.stringify(signal.data),
+      happened: secondsText(signal.event_timestamp),
+      received: millisText(signal.received_at_ms),
+      by: `${signal.actor} (source ${signal.source})`,
+      reason: signal.reason,
+      rule: `${signal.decision.rule} (policy ${signal.decision.policy_version})`,
+    }),
+    ...answerLines(signal, screen.paint),
+    ...enforcementLines(signal, enforcement, screen.paint),
+  ]);
+  return exitCodes.done;
+}
+
+/** Nothing where there is nothing to enforce. */
+function enforcementLines(signal: Signal, enforcement: Enforcement, paint: Paint): readonly string[] {
+  if (signal.revocations.length + signal.lifted.length === 0) return [];
+  const settled = enforcement.instances.filter(({ state }) => state !== 'pending');
+  const width = Math.max(0, ...settled.map(({ point, instance }) => point.length + instance.length + 1));
+  return [
+    ...settled.map((one) => instanceLine(one, width, paint)),
+    ...laggardLines(enforcement, paint),
+    conclusionLine(enforcement, paint),
+  ];
+}
+
+async function list({ connect, screen }: CommandContext, options: ListOptions): Promise<ExitCode> {
+  const { outcome, source } = options;
+  const hub = await connect();
+  const page = await hub.list<Signal>(
+    '/v1/signals',
+    { outcome, source },
+    parseCount('--limit', options.limit, 1),
+  );
+  screen.show(page, ({ items }) =>
+    table(
+      ['received', 'signal', 'event', 'outcome', 'subject'],
+      items.map((signal) => [
+        clockText(signal.received_at_ms),
+        signal.signal_id ?? '',
+        signal.event.replace(/^.*[/:]/, ''),
+        signal.decision.outcome,
+        subjectText(signal.subject),
+      ]),
+      'No signals.',
+    ),
+  );
+  return exitCodes.done;
+}
+
+async function types({ connect, screen }: CommandContext): Promise<ExitCode> {
+  const hub = await connect();
+  const reply: { readonly items: readonly EventType[] } = await hub.call('GET', '/v1/event-types');
+  screen.show(reply, ({ items }) =>
+    table(
+      ['type', 'from', 'means'],
+      items.map(({ name, profile, description }) => [name, profile, description]),
+      '',
+    ),
+  );
+  return exitCodes.done;
+}

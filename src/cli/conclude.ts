@@ -1,0 +1,80 @@
+import type { CommandContext } from './command.ts';
+import { type ExitCode, exitCodes } from './exit-codes.ts';
+import { followEnforcement } from './follow-enforcement.ts';
+import type { Hub } from './hub.ts';
+import type { Screen } from './screen.ts';
+import { answerLines, conclusionLine, instanceLine, laggardLines } from './signal-text.ts';
+import type { Enforcement, SignalAnswer } from './wire.ts';
+
+export type Concluding = {
+  /** How long the points are waited for. */
+  readonly waitMs: number;
+  /** The command was to refuse somebody: an answer that refuses nobody is no success. */
+  readonly mustRefuse?: boolean;
+};
+
+/** Tells what became of a signal, watches the points take it up, and says how to undo it. */
+export async function conclude(
+  { screen, surroundings }: CommandContext,
+  hub: Hub,
+  answer: SignalAnswer,
+  { waitMs, mustRefuse = false }: Concluding,
+): Promise<ExitCode> {
+  for (const line of answerLines(answer, screen.paint)) screen.line(line);
+  const id = answer.signal_id ?? '';
+  const acts = answer.revocations.length + answer.lifted.length > 0;
+  const interrupted = surroundings.interrupted();
+  const stop = AbortSignal.any([AbortSignal.timeout(waitMs), interrupted]);
+  const watched = acts && waitMs > 0 ? await watchPoints(screen, hub, id, stop) : undefined;
+  const enforcement = watched ?? answer.enforcement;
+  if (acts && enforcement !== undefined) screen.line(conclusionLine(enforcement, screen.paint));
+  if (acts && enforcement?.state !== 'complete') screen.line(`Look again:  caep-hub signal show ${id}`);
+  if (answer.revocations.length > 0) screen.line(`Undo:        caep-hub undo ${id}`);
+  if (answer.decision.outcome === 'held') screen.line(`Decide:      caep-hub held release|discard ${id}`);
+  const exitCode = exitCodeOf(answer, acts, enforcement?.state, mustRefuse);
+  screen.show(
+    { ...answer, ...(enforcement !== undefined && { enforcement }), exit_code: exitCode },
+    () => [],
+  );
+  return exitCode;
+}
+
+async function watchPoints(
+  screen: Screen,
+  hub: Hub,
+  signalId: string,
+  stop: AbortSignal,
+): Promise<Enforcement | undefined> {
+  const told = new Map<string, string>();
+  const last = await followEnforcement(hub, signalId, {
+    stop,
+    onTrouble: (text) => screen.note(text),
+    onState({ instances }) {
+      const width = Math.max(
+        0,
+        ...instances.map(({ point, instance }) => point.length + instance.length + 1),
+      );
+      for (const one of instances) {
+        const name = `${one.point}/${one.instance}`;
+        if (one.state === 'pending' || told.get(name) === one.state) continue;
+        told.set(name, one.state);
+        screen.line(instanceLine(one, width, screen.paint));
+      }
+    },
+  });
+  for (const line of last === undefined ? [] : laggardLines(last, screen.paint)) screen.line(line);
+  return last;
+}
+
+function exitCodeOf(
+  { decision, revocations }: SignalAnswer,
+  acts: boolean,
+  state: Enforcement['state'] | undefined,
+  mustRefuse: boolean,
+): ExitCode {
+  if (decision.outcome === 'held') return exitCodes.held;
+  if (decision.outcome === 'unresolved') return exitCodes.notConfirmed;
+  if (!acts) return mustRefuse ? exitCodes.notConfirmed : exitCodes.done;
+  if (mustRefuse && revocations.length === 0) return exitCodes.notConfirmed;
+  return state === 'complete' ? exitCodes.done : exitCodes.notConfirmed;
+}

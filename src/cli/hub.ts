@@ -1,0 +1,208 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { FieldError } from '../core/problem.ts';
+import { CliProblem } from './cli-problem.ts';
+import type { Connection } from './connection.ts';
+import { exitCodes } from './exit-codes.ts';
+import { readLimited } from './read-limited.ts';
+
+/** The hub over its HTTP API. Every method throws `CliProblem` for a refusal and for a hub that does not answer. */
+export type Hub = {
+  readonly connection: Connection;
+  call<Reply>(method: Method, path: string, options?: CallOptions): Promise<Reply>;
+  /** As many items as there are, `most` at the most; `next_cursor` when there are more. */
+  list<Item>(path: string, query: Query, most: number): Promise<Page<Item>>;
+  /** The status and body of any answer; the one call that needs no token. */
+  probe(path: string): Promise<Probe>;
+  /** An answer that goes on; ends at `stop` by a problem, as a lost connection does. */
+  open(path: string, options: OpenOptions): Promise<ReadableStream<Uint8Array>>;
+};
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+export type Query = { readonly [name: string]: string | number | boolean | undefined };
+export type CallOptions = {
+  readonly body?: object;
+  readonly query?: Query;
+  readonly timeoutMs?: number;
+  /** Sent again when no answer came: for requests that are the same the second time. */
+  readonly repeatable?: boolean;
+};
+export type OpenOptions = {
+  readonly query?: Query;
+  readonly lastEventId?: string;
+  readonly stop: AbortSignal;
+};
+export type Page<Item> = { readonly items: readonly Item[]; readonly next_cursor: string | null };
+export type Probe = { readonly status: number; readonly body: unknown; readonly date?: string };
+
+const answerMs = 10_000;
+const pageItemsMax = 200;
+/** Before each further attempt of a request that may be repeated. */
+const repeatWaitsMs = [200, 1_000, 3_000] as const;
+
+export function createHub(connection: Connection): Hub {
+  const { url, token } = connection;
+
+  async function request(method: Method, path: string, given: RequestInit & { readonly query?: Query }) {
+    const { query, ...init } = given;
+    const headers = new Headers(init.headers);
+    if (token !== undefined) headers.set('authorization', `Bearer ${token}`);
+    const target = url + path + queryText(query);
+    try {
+      return await fetch(target, { ...init, method, headers, redirect: 'manual' });
+    } catch (error) {
+      throw unreachable(connection, error);
+    }
+  }
+
+  async function callOnce(method: Method, path: string, options: CallOptions): Promise<unknown> {
+    if (token === undefined) throw noToken(connection);
+    const { body, query, timeoutMs = answerMs } = options;
+    const response = await request(method, path, {
+      signal: AbortSignal.timeout(timeoutMs),
+      ...(query !== undefined && { query }),
+      ...(body !== undefined && {
+        body: JSON.stringify(body),
+        headers: { 'content-type': 'application/json' },
+      }),
+    });
+    return readAnswer(response, connection);
+  }
+
+  async function call<Reply>(method: Method, path: string, options: CallOptions = {}): Promise<Reply> {
+    for (const waitMs of options.repeatable === true ? repeatWaitsMs : []) {
+      try {
+        return (await callOnce(method, path, options)) as Reply;
+      } catch (error) {
+        if (!(error instanceof CliProblem) || error.exitCode !== exitCodes.unreachable) throw error;
+        await sleep(waitMs);
+      }
+    }
+    return (await callOnce(method, path, options)) as Reply;
+  }
+
+  return {
+    connection,
+    call,
+    async list<Item>(path: string, query: Query, most: number): Promise<Page<Item>> {
+      const items: Item[] = [];
+      let cursor: string | null = null;
+      do {
+        const limit = Math.min(most - items.length, pageItemsMax);
+        const page: Page<Item> = await call('GET', path, {
+          query: { ...query, limit, ...(cursor !== null && { cursor }) },
+        });
+        items.push(...page.items);
+        cursor = page.next_cursor;
+      } while (cursor !== null && items.length < most);
+      return { items, next_cursor: cursor };
+    },
+    async probe(path) {
+      const response = await request('GET', path, { signal: AbortSignal.timeout(answerMs) });
+      const date = response.headers.get('date');
+      const body = isJson(response) ? parse(await readLimited(response), connection) : undefined;
+      return { status: response.status, body, ...(date !== null && { date }) };
+    },
+    async open(path, { query, lastEventId, stop }) {
+      if (token === undefined) throw noToken(connection);
+      const response = await request('GET', path, {
+        signal: stop,
+        headers: {
+          accept: 'text/event-stream',
+          ...(lastEventId !== undefined && { 'last-event-id': lastEventId }),
+        },
+        ...(query !== undefined && { query }),
+      });
+      if (!response.ok || response.body === null) await readAnswer(response, connection);
+      return response.body ?? new ReadableStream();
+    },
+  };
+}
+
+/** A path whose parts may be anything. */
+export const path = (parts: TemplateStringsArray, ...names: readonly string[]): string =>
+  String.raw({ raw: parts }, ...names.map(encodeURIComponent));
+
+function queryText(query: Query = {}): string {
+  const parameters = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) {
+    if (value !== undefined) parameters.set(name, String(value));
+  }
+  return parameters.size === 0 ? '' : `?${parameters.toString()}`;
+}
+
+async function readAnswer(response: Response, connection: Connection): Promise<unknown> {
+  const text = await readLimited(response).catch((error: unknown) => {
+    throw unreachable(connection, error);
+  });
+  if (response.ok && text === '') return undefined;
+  if (!isJson(response)) throw notAHub(connection, response.status);
+  const body = parse(text, connection);
+  if (response.ok) return body;
+  throw toProblem(response.status, body, connection);
+}
+
+const isJson = (response: Response): boolean =>
+  /^application\/(problem\+)?json\b/.test(response.headers.get('content-type') ?? '');
+
+function parse(text: string, connection: Connection): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw notAHub(connection, 200);
+  }
+}
+
+/** Members of a problem, as far as they are there. @see RFC 9457 */
+type ProblemBody = {
+  readonly code?: string;
+  readonly title?: string;
+  readonly detail?: string;
+  readonly hint?: string;
+  readonly errors?: readonly FieldError[];
+};
+
+function toProblem(status: number, body: unknown, connection: Connection): CliProblem {
+  const { code = `status-${status}`, title, detail, hint, errors } = (body ?? {}) as ProblemBody;
+  const exitCode = status === 500 ? exitCodes.bug : status > 500 ? exitCodes.unreachable : exitCodes.refused;
+  const ours = status === 401 ? tokenHint(connection) : undefined;
+  const next = [hint, ours].filter((text) => text !== undefined).join(' ');
+  return new CliProblem(exitCode, code, detail ?? title ?? `The hub answers ${status}.`, {
+    ...(next !== '' && { hint: next }),
+    ...(Array.isArray(errors) && { errors }),
+  });
+}
+
+const tokenHint = ({ tokenFrom }: Connection): string =>
+  tokenFrom === undefined ? noTokenHint : `The token came from ${tokenFrom}.`;
+
+const noTokenHint =
+  'Set CAEP_HUB_TOKEN, or run where the hub keeps ./data/admin-token. ' +
+  '`caep-hub token create` makes tokens for others.';
+
+const noToken = ({ url }: Connection): CliProblem =>
+  new CliProblem(exitCodes.usage, 'no-token', `There is no token for ${url}.`, { hint: noTokenHint });
+
+function unreachable({ url, urlFrom }: Connection, error: unknown): CliProblem {
+  const timedOut = error instanceof Error && error.name === 'TimeoutError';
+  const why = timedOut ? 'no answer in time' : reasonOf(error);
+  return new CliProblem(
+    exitCodes.unreachable,
+    'unreachable',
+    `No hub answers at ${url} (from ${urlFrom}): ${why}.`,
+    { hint: 'Start one with `caep-hub serve`, or name another with --hub or CAEP_HUB_URL.', cause: error },
+  );
+}
+
+function notAHub({ url, urlFrom }: Connection, status: number): CliProblem {
+  return new CliProblem(
+    exitCodes.unreachable,
+    'not-a-hub',
+    `What answers at ${url} (from ${urlFrom}) is not a hub: status ${status}, and no JSON as a hub has it.`,
+    { hint: 'Name the hub with --hub or CAEP_HUB_URL; a proxy in front of it must pass /v1 on.' },
+  );
+}
+
+function reasonOf(error: unknown): string {
+  const cause = error instanceof Error ? error.cause : undefined;
+  if (cause instanceof Error) return 'code' in cause ? String(cause.code) : cause.message;
+  return error instanceof Error ? error.message : String(error);
+}

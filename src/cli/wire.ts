@@ -1,0 +1,51 @@
+import type { Static } from 'typebox';
+import type { AgentChangedReply, AgentReply, OrderReply } from '../agents/schemas.ts';
+import type { AuditItem, AuditVerification } from '../audit/schemas.ts';
+import type { NewTokenReply, TokenReply } from '../authorization/schemas.ts';
+import type { Readiness } from '../http/process-routes.ts';
+import type { SignalAnswer as SignalAnswerSchema } from '../http/signal-answer.ts';
+import type { EventTypeReply, HeldReply, ReleaseReply, SignalBody, SignalReply } from '../intake/schemas.ts';
+import type { IssuerReply } from '../issuers/schemas.ts';
+import type { ReportsReply } from '../points/receipt-schemas.ts';
+import type { AddedPointReply, PointReply, toEnforcementReply } from '../points/schemas.ts';
+import type { CheckReply, RevocationReply } from '../revocations/schemas.ts';
+import type { SourceReply } from '../sources/schemas.ts';
+
+/** What travels, as the schemas of the features have it. */
+export type SignalRequest = Static<typeof SignalBody>;
+export type SignalAnswer = Static<typeof SignalAnswerSchema>;
+export type Signal = Static<typeof SignalReply>;
+export type EventType = Static<typeof EventTypeReply>;
+export type Held = Static<typeof HeldReply>;
+export type Release = Static<typeof ReleaseReply>;
+export type InstanceEnforcement = {
+  readonly point: string;
+  readonly instance: string;
+  readonly state: ReturnType<typeof toEnforcementReply>['instances'][number]['state'];
+  /** Of `applied`, where it was there before the commit. */
+  readonly latency_ms?: number;
+  /** Of `contained`. */
+  readonly since_ms?: number;
+  /** Of `exposed`, where an end is known. */
+  readonly until_ms?: number;
+  /** Of `refused` and `cannot`. */
+  readonly why?: string;
+};
+export type Enforcement = Omit<ReturnType<typeof toEnforcementReply>, 'instances'> & {
+  readonly instances: readonly InstanceEnforcement[];
+};
+export type Revocation = Static<typeof RevocationReply>;
+export type Check = Static<typeof CheckReply>;
+export type Agent = Static<typeof AgentReply>;
+export type AgentChanged = Static<typeof AgentChangedReply>;
+export type AgentOrdered = Static<typeof OrderReply>;
+export type Point = PointReply;
+export type AddedPoint = Static<typeof AddedPointReply>;
+export type Report = Static<typeof ReportsReply>['items'][number];
+export type Source = Static<typeof SourceReply>;
+export type Issuer = Static<typeof IssuerReply>;
+export type Token = Static<typeof TokenReply>;
+export type NewToken = Static<typeof NewTokenReply>;
+export type AuditRow = Static<typeof AuditItem>;
+export type AuditProof = Static<typeof AuditVerification>;
+export type Ready = Readiness & { readonly ready: boolean };
