@@ -1,4 +1,6 @@
 import { configVariables } from '../src/config.ts';
+import { findEventType } from '../src/core/events/event-types.ts';
+import { reactions, type Reaction } from '../src/core/reactions.ts';
 import { problemReplies, problemType, type ProblemReply } from '../src/http/problem-replies.ts';
 
 /** What is written between the two marks of a document. Everything else in it is written by people. */
@@ -7,6 +9,7 @@ export type GeneratedPart = { readonly file: string; readonly name: string; read
 export const generatedParts: readonly GeneratedPart[] = [
   { file: 'docs/operations.md', name: 'configuration', text: configurationTable() },
   { file: 'docs/problems.md', name: 'problems', text: problemTable() },
+  { file: 'docs/reactions.md', name: 'reactions', text: reactionTable() },
 ];
 
 /** `.env.example`, whole: every variable, commented out, with what holds without it. */
@@ -45,6 +48,32 @@ function problemTable(): string {
     });
   const head = ['| `code` | Status | `title` | `Retry-After` |', '| --- | --- | --- | --- |'];
   return [`\`type\` is \`${problemType('<code>')}\`.`, '', ...head, ...rows].join('\n');
+}
+
+const cutOffs = { none: '–', event: 'event time', latest: 'later of event time and now' } as const;
+const lapses = {
+  natural: 'natural',
+  life: 'longest token life',
+  session: 'longest session',
+  never: 'lifted',
+} as const;
+
+function reactionTable(): string {
+  const rows = reactions.map((row: Reaction) => {
+    const section = findEventType(row.event)?.section ?? '';
+    const when = Object.entries(row.when ?? {}).map(
+      ([member, values]) => `\`${member}\` ${values.join(', ')}`,
+    );
+    const puts = row.effect !== 'record' && row.effect !== 'lift';
+    const effect = [puts ? `**${row.effect}**` : row.effect, row.owned && `owned: ${row.owned}`]
+      .filter(Boolean)
+      .join(', ');
+    const who = `${row.aim}${row.lineage ? ' + lineage' : ''}`;
+    const details = puts ? [who, cutOffs[row.cutOff], lapses[row.lapse]] : ['', '', ''];
+    return `| ${[`\`${row.event}\``, section, when.join('; '), effect, ...details, row.family ?? ''].join(' | ')} |`;
+  });
+  const head = '| Event | Defined in | When | Effect | Who | Cut-off | Until | Family |';
+  return [head, '| --- | --- | --- | --- | --- | --- | --- | --- |', ...rows].join('\n');
 }
 
 function wrap(text: string, columns: number): string[] {
