@@ -2,10 +2,12 @@ import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import type { Row, Settings } from './contract.ts';
 import { machine, type Measured, toJson, toTable } from './report.ts';
+import { durableSignals } from './rows/durable-signals.ts';
 import { guardedRequest } from './rows/guarded-request.ts';
+import { killToApplied } from './rows/kill-to-applied.ts';
 import { revocationLookup } from './rows/revocation-lookup.ts';
 
-const rows: readonly Row[] = [guardedRequest, revocationLookup];
+const rows: readonly Row[] = [killToApplied, guardedRequest, revocationLookup, durableSignals];
 
 const usage = `npm run bench -- [--only ${rows.map(({ name }) => name).join(',')}] [--quick] [--json FILE]
 

@@ -20,7 +20,7 @@ export async function inTurns<Name extends string>(
       if (round > 0) values.get(name)?.push(value);
     }
   }
-  return Object.fromEntries(values) as Record<Name, readonly number[]>;
+  return Object.fromEntries(values) as Record<string, readonly number[]> as Record<Name, readonly number[]>;
 }
 
 /**

@@ -30,15 +30,21 @@ export function findPostgresPrograms(): string | undefined {
   );
 }
 
-/** A throw-away PostgreSQL without fsync. It ends when stopped and when this process dies, however it dies. */
-export async function startPostgresServer(programs: string): Promise<PostgresServer> {
+/** A throw-away PostgreSQL, without fsync unless it is asked for. It ends when stopped and when this process dies, however it dies. */
+export async function startPostgresServer(
+  programs: string,
+  { fsync = false }: { readonly fsync?: boolean } = {},
+): Promise<PostgresServer> {
   const owner = unprivilegedUser();
   const directory = mkdtempSync('/tmp/caep-hub-pg-');
   if (owner !== undefined) chownSync(directory, owner.uid, owner.gid);
   const data = join(directory, 'data');
   const initdb = ['-D', data, '-U', SUPERUSER, '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync'];
   execFileSync(join(programs, 'initdb'), initdb, { ...owner, cwd: directory, stdio: 'pipe' });
-  const settings = ['fsync=off', 'full_page_writes=off', 'listen_addresses=', 'max_connections=200'];
+  const settings = [
+    ...(fsync ? [] : ['fsync=off', 'full_page_writes=off']),
+    ...['listen_addresses=', 'max_connections=200'],
+  ];
   const command = [
     join(programs, 'postgres'),
     ...['-D', data, '-k', directory],

@@ -1,0 +1,41 @@
+import { randomBytes } from 'node:crypto';
+import { Client } from 'pg';
+import { findPostgresPrograms, startPostgresServer } from '../test/support/postgres-server.ts';
+
+/** Where a hub keeps what it is told. */
+export type Storage = {
+  readonly name: string;
+  readonly durability: string;
+  /** A new, empty database; absent: the embedded one, in the hub's data directory. */
+  readonly databaseUrl?: string;
+};
+
+export const embedded: Storage = {
+  name: 'embedded',
+  durability: 'process (PGlite: survives kill -9, no fsync)',
+};
+
+/** Starts a PostgreSQL with fsync for as long as `work` runs, if its programs are here. */
+export async function withPostgres<Outcome>(
+  work: (newStorage: () => Promise<Storage>) => Promise<Outcome>,
+): Promise<Outcome | undefined> {
+  const programs = findPostgresPrograms();
+  if (programs === undefined) return undefined;
+  const server = await startPostgresServer(programs, { fsync: true });
+  try {
+    return await work(async () => {
+      const name = `bench_${randomBytes(6).toString('hex')}`;
+      const client = new Client({ connectionString: server.url('postgres') });
+      await client.connect();
+      await client.query(`CREATE DATABASE ${name}`);
+      await client.end();
+      return {
+        name: 'PostgreSQL',
+        durability: 'PostgreSQL, fsync on',
+        databaseUrl: server.url(name),
+      };
+    });
+  } finally {
+    await server.stop();
+  }
+}
