@@ -3,6 +3,14 @@ import { findEventType } from '../src/core/events/event-types.ts';
 import { reactions, type Reaction } from '../src/core/reactions.ts';
 import { problemReplies, problemType, type ProblemReply } from '../src/http/problem-replies.ts';
 
+const cutOffs = { none: '–', event: 'event time', latest: 'later of event time and now' } as const;
+const lapses = {
+  natural: 'natural',
+  life: 'longest token life',
+  session: 'longest session',
+  never: 'lifted',
+} as const;
+
 /** What is written between the two marks of a document. Everything else in it is written by people. */
 export type GeneratedPart = { readonly file: string; readonly name: string; readonly text: string };
 
@@ -49,14 +57,6 @@ function problemTable(): string {
   const head = ['| `code` | Status | `title` | `Retry-After` |', '| --- | --- | --- | --- |'];
   return [`\`type\` is \`${problemType('<code>')}\`.`, '', ...head, ...rows].join('\n');
 }
-
-const cutOffs = { none: '–', event: 'event time', latest: 'later of event time and now' } as const;
-const lapses = {
-  natural: 'natural',
-  life: 'longest token life',
-  session: 'longest session',
-  never: 'lifted',
-} as const;
 
 function reactionTable(): string {
   const rows = reactions.map((row: Reaction) => {
