@@ -1,4 +1,5 @@
-import { createScheduler, type Task } from '../adapters/bullmq/scheduler.ts';
+import { setTimeout as delay } from 'node:timers/promises';
+import { createScheduler, type Scheduler, type Task } from '../adapters/bullmq/scheduler.ts';
 import { createHeldStore } from '../adapters/postgres/held-store.ts';
 import { createDueStore, createSweeps } from '../adapters/postgres/revocation-sweeps.ts';
 import { vacuumEmbedded } from '../adapters/postgres/vacuum.ts';
@@ -14,10 +15,11 @@ const dayMs = 24 * 60 * minuteMs;
 const receiptsKeptMs = 30 * dayMs;
 /** Twice what a node keeps in memory: a tail is loaded while the log is trimmed. */
 const feedLogKept = 200_000;
+const startAgainMs = 2 * secondMs;
 
 /**
- * What is due later and what is done again and again, on any node. Starts in the background: nobody waits for it to
- * be listened to, and `/readyz` says when it could not start.
+ * What is due later and what is done again and again, on any node. Starts in the background: the hub listens before,
+ * and `/readyz` notes that it has not started.
  */
 export function wireSchedule(hub: Hub, { handle }: Signals): void {
   const { database, announcer, clock, log, metrics, parts, closers } = hub;
@@ -45,10 +47,37 @@ export function wireSchedule(hub: Hub, { handle }: Signals): void {
     metrics.alerted('task-failed');
     log.error({ err: error, task }, 'scheduled work failed; it is tried again');
   };
-  const starting = createScheduler({ database, nowMs, tasks, onError }).catch((error: unknown) => {
-    onError(error);
-    parts.set('schedule', () => ({ reasons: ['Scheduled work did not start: restart this node.'] }));
+  const closing = new AbortController();
+  const starting = startScheduler(
+    () => createScheduler({ database, nowMs, tasks, onError }),
+    onError,
+    closing.signal,
+  );
+  let started = false;
+  void starting.then(() => {
+    started = true;
     return undefined;
   });
-  closers.add('schedule', async () => (await starting)?.close());
+  parts.set('schedule', () => (started ? {} : { notices: ['Scheduled work has not started yet.'] }));
+  closers.add('schedule', async () => {
+    closing.abort();
+    await (await starting)?.close();
+  });
+}
+
+/** Tries until it succeeds or is told to stop: the database may be away just then. */
+async function startScheduler(
+  start: () => Promise<Scheduler>,
+  onError: (error: unknown) => void,
+  stop: AbortSignal,
+): Promise<Scheduler | undefined> {
+  while (!stop.aborted) {
+    try {
+      return await start();
+    } catch (error) {
+      onError(error);
+    }
+    await delay(startAgainMs, undefined, { signal: stop }).catch(() => undefined);
+  }
+  return undefined;
 }
