@@ -12,6 +12,7 @@ export type ReadPiece = (at: number, to: number, bytesMax: number) => Piece;
 export type ByteLog = {
   /** The offset behind the last byte. */
   readonly end: number;
+  readonly heldBytes: number;
   /** The offset of the text's first byte. @throws when it is larger than a chunk. */
   append(text: string): number;
   /** The bytes from `at`, at most to `to`. @throws when they are no longer held. */
@@ -44,6 +45,9 @@ export function createByteLog(): ByteLog {
   return {
     get end() {
       return index < 0 ? 0 : index * chunkBytes + current.used;
+    },
+    get heldBytes() {
+      return chunks.size * chunkBytes;
     },
     append(text) {
       const length = Buffer.byteLength(text);

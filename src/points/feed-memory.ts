@@ -19,6 +19,8 @@ const reloadEveryMs = 30_000;
 export type FeedMemory = {
   readonly tail: FeedTail;
   readonly liveCount: number;
+  /** Of the live set, for metrics. */
+  readonly liveBytes: number;
   readonly digest: string;
   /** On the monotonic clock: everything committed before it is here. Very old while the log cannot be read. */
   readonly currentAsOfMs: number;
@@ -86,6 +88,9 @@ export async function openFeedMemory(options: FeedMemoryOptions): Promise<FeedMe
     },
     get liveCount() {
       return state.content.live.count;
+    },
+    get liveBytes() {
+      return state.content.live.heldBytes;
     },
     get digest() {
       return state.content.cache.digest();

@@ -3,6 +3,7 @@
  * they are; `idAt` reads one back to tell equal hashes apart.
  */
 export type IdIndex = {
+  readonly heldBytes: number;
   find(id: string): number | undefined;
   /** The id must not be there. Remembers nothing but the slot. */
   add(id: string, slot: number): void;
@@ -59,6 +60,9 @@ export function createIdIndex(idAt: (slot: number) => string): IdIndex {
   }
 
   return {
+    get heldBytes() {
+      return slots.byteLength + hashes.byteLength;
+    },
     find(id) {
       const place = placeOf(id);
       return place === undefined ? undefined : slots[place];

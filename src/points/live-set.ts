@@ -8,6 +8,8 @@ import { createIdIndex } from './id-index.ts';
  */
 export type LiveSet = {
   readonly count: number;
+  /** What all of it takes, for metrics. */
+  readonly heldBytes: number;
   /** Puts the entry in the place of the one with the same id; `false` when that stands at the same or a later position. */
   put(encoded: EncodedEntry): boolean;
   /** `false` when there is none. */
@@ -117,6 +119,9 @@ export function createLiveSet(): LiveSet {
   return {
     get count() {
       return count;
+    },
+    get heldBytes() {
+      return lines.heldBytes + offsets.byteLength + lengths.byteLength + index.heldBytes;
     },
     put({ entry: { id, position }, line }) {
       compact();

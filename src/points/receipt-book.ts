@@ -35,7 +35,7 @@ export type ReceiptBook = {
   close(): Promise<void>;
 };
 
-export const receiptLimits = {
+const receiptLimits = {
   /** Per instance, in memory. */
   rangesMax: 64,
   /** Revocations with notes, in memory. */

@@ -5,7 +5,8 @@ import { entryVersion, type SnapshotHeader, type SnapshotTrailer } from '../core
 import type { Configuration } from './feed-configuration.ts';
 import type { FeedMemory, FeedView } from './feed-memory.ts';
 
-export const snapshotEncodings = ['br', 'gzip', 'identity'] as const;
+/** The quickest to make first: a point that waits for its snapshot knows nothing yet. */
+const snapshotEncodings = ['gzip', 'br', 'identity'] as const;
 export type SnapshotEncoding = (typeof snapshotEncodings)[number];
 
 export type Snapshot = {
@@ -153,7 +154,7 @@ function withResolvers(): { promise: Promise<void>; resolve: () => void } {
   return { promise, resolve };
 }
 
-/** By what the caller accepts; the smallest first (RFC 9110 §12.5.3). */
+/** The first of ours that the caller accepts (RFC 9110 §12.5.3). */
 export function chooseEncoding(acceptEncoding: string | undefined): SnapshotEncoding {
   const accepted = new Map(
     (acceptEncoding ?? '').split(',').map((item) => {

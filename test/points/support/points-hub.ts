@@ -41,7 +41,7 @@ const headersOf = (token: string, instance?: string) => ({
   authorization: `Bearer ${token}`,
   ...(instance !== undefined && { 'caep-point': `${token}/${instance}` }),
 });
-export const asAdmin = headersOf('admin');
+const asAdmin = headersOf('admin');
 export const asWatcher = headersOf('watcher');
 export const asInstance = (point: string, instance: string) => headersOf(point, instance);
 
