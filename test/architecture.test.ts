@@ -220,7 +220,7 @@ const sourceFilesMin = 10;
 const source = readSourceFiles(['src']);
 const everywhere = [...source, ...readSourceFiles(['test', 'demo', 'bench', 'scripts'])];
 
-describe('STYLE §2: the rings hold', () => {
+describe('the rings hold', () => {
   for (const { guarantee, breaches, planted } of sourceRules) {
     it(`in src, ${guarantee}`, () => {
       expect(breaches(parseSourceFile(planted.path, planted.text))).toHaveLength(1);
@@ -229,7 +229,7 @@ describe('STYLE §2: the rings hold', () => {
   }
 });
 
-describe('STYLE §9: the shapes of code hold', () => {
+describe('the shapes of code hold', () => {
   for (const { guarantee, breaches, planted } of everywhereRules) {
     it(guarantee, () => {
       expect(breaches(parseSourceFile(planted.path, planted.text))).toHaveLength(1);

@@ -90,7 +90,7 @@ describe('a secret', () => {
   });
 });
 
-describe('STYLE §7: documents do not lag behind the code (npm run docs)', () => {
+describe('documents do not lag behind the code (npm run docs)', () => {
   const read = (file: string) => readFileSync(join(import.meta.dirname, '..', file), 'utf8');
 
   it('.env.example', () => {

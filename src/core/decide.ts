@@ -15,7 +15,7 @@ import { keysOfSubject } from './subject-keys.ts';
  * What follows from a statement: pure, the same for the same arguments, and it never throws for what a sender can say.
  * What is put, lifted, remembered and made to stand is to be applied in one transaction with what was read for it.
  *
- * @see DESIGN §5, §9, spec/reactions.md
+ * @see DESIGN §5, §9, docs/reactions.md
  */
 export function decide(statement: Statement, resolution: Resolution, memory: Memory, world: World): Decision {
   const reaction = reactionOf(statement);

@@ -81,7 +81,7 @@ const stepUp = { ...common, effect: 'step_up' } as const;
 /**
  * The built-in policy. Every event type has at least one row, and its last one has no condition.
  *
- * @see spec/reactions.md §1, §2
+ * @see docs/reactions.md
  */
 export const reactions = [
   { ...endSessions, rule: 'session-revoked', event: 'session-revoked' },

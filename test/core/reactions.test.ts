@@ -13,7 +13,7 @@ type Row = readonly [
   cutOff?: 'event' | 'now',
 ];
 
-/** spec/reactions.md, row by row. */
+/** docs/reactions.md, row by row. */
 const rows: readonly Row[] = [
   ['session-revoked', {}, 'session-revoked', 'deny', 'event'],
   ['sessions-revoked', {}, 'sessions-revoked', 'deny', 'event'],

@@ -80,7 +80,7 @@ const lifted = {
   reason: Type.Optional(Type.String({ minLength: 1, maxLength: 1_000 })),
 };
 
-/** Triggers that agents have and people do not. @see spec/reactions.md §2 */
+/** Triggers that agents have and people do not. @see docs/reactions.md */
 export const agentEventTypes: readonly EventType[] = [
   ours('owner-departed', {
     description: 'The person accountable for agents left or moved.',
