@@ -1,21 +1,24 @@
+/** An entry as its readers got it: when it was committed, on the wall clock, and when each had it, on the machine's. */
+export type Arrived = { readonly committedAtMs: number; readonly atMicros: readonly number[] };
+
 /** Who has got what, and when: by a name that the entry carries. */
 export type Arrivals = {
   /** So many are to get each. */
   readonly expect: (count: number) => void;
-  readonly note: (marker: string, atMicros: number) => void;
+  readonly note: (marker: string, atMicros: number, committedAtMs: number) => void;
   /** Resolves when all have it. Each marker can be asked for once. */
-  readonly all: (marker: string) => Promise<readonly number[]>;
+  readonly all: (marker: string) => Promise<Arrived>;
 };
 
 export function createArrivals(): Arrivals {
-  const times = new Map<string, number[]>();
-  const waiting = new Map<string, (times: readonly number[]) => void>();
+  const entries = new Map<string, { readonly committedAtMs: number; readonly atMicros: number[] }>();
+  const waiting = new Map<string, (arrived: Arrived) => void>();
   let expected = 0;
   const look = (marker: string): void => {
-    const arrived = times.get(marker);
+    const arrived = entries.get(marker);
     const resolve = waiting.get(marker);
-    if (!arrived || !resolve || arrived.length < expected) return;
-    times.delete(marker);
+    if (!arrived || !resolve || arrived.atMicros.length < expected) return;
+    entries.delete(marker);
     waiting.delete(marker);
     resolve(arrived);
   };
@@ -23,10 +26,10 @@ export function createArrivals(): Arrivals {
     expect: (count) => {
       expected = count;
     },
-    note(marker, atMicros) {
-      const arrived = times.get(marker) ?? [];
-      times.set(marker, arrived);
-      arrived.push(atMicros);
+    note(marker, atMicros, committedAtMs) {
+      const arrived = entries.get(marker) ?? { committedAtMs, atMicros: [] };
+      entries.set(marker, arrived);
+      arrived.atMicros.push(atMicros);
       look(marker);
     },
     all: (marker) =>

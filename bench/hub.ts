@@ -1,11 +1,10 @@
-import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Helper, moduleUrl, startHelper } from './processes.ts';
 import type { Storage } from './storages.ts';
 
-const startMsMax = 120_000;
+const startMsMax = 300_000;
 
 /** The hub as anybody runs it, `caep-hub serve`, in a process of its own. */
 export type Hub = {
@@ -38,11 +37,7 @@ export async function startHub(storage: Storage, dataDir: string): Promise<Hub> 
     PORT: '0',
     DATA_DIR: dataDir,
     LOG_LEVEL: 'error',
-    ...(storage.databaseUrl !== undefined && {
-      DATABASE_URL: storage.databaseUrl,
-      ADMIN_TOKEN: randomBytes(32).toString('base64url'),
-      SECRETS_KEY: randomBytes(48).toString('base64url'),
-    }),
+    ...storage.environment,
   };
   const helper = startHelper(moduleUrl('../src/main'), {
     arguments: ['serve'],
@@ -50,7 +45,8 @@ export async function startHub(storage: Storage, dataDir: string): Promise<Hub> 
     environment,
   });
   const url = await listeningUrl(helper);
-  const adminToken = environment.ADMIN_TOKEN ?? readFileSync(join(dataDir, 'admin-token'), 'utf8').trim();
+  const adminToken =
+    storage.environment?.ADMIN_TOKEN ?? readFileSync(join(dataDir, 'admin-token'), 'utf8').trim();
   const call = <Answer>(method: string, path: string, body?: unknown) =>
     request<Answer>(url, adminToken, method, path, body);
   await call('PUT', '/v1/sources/bench', { kills_per_minute: 100_000 });

@@ -6,8 +6,9 @@ import { durableSignals } from './rows/durable-signals.ts';
 import { guardedRequest } from './rows/guarded-request.ts';
 import { killToApplied } from './rows/kill-to-applied.ts';
 import { revocationLookup } from './rows/revocation-lookup.ts';
+import { snapshot } from './rows/snapshot.ts';
 
-const rows: readonly Row[] = [killToApplied, guardedRequest, revocationLookup, durableSignals];
+const rows: readonly Row[] = [killToApplied, guardedRequest, revocationLookup, durableSignals, snapshot];
 
 const usage = `npm run bench -- [--only ${rows.map(({ name }) => name).join(',')}] [--quick] [--json FILE]
 

@@ -63,3 +63,7 @@ export function median(values: readonly number[]): number {
 
 /** Microseconds on a clock that all processes of this machine share. */
 export const machineMicros = (): number => Number(process.hrtime.bigint() / 1_000n);
+
+/** What the wall clock says at such a time, in milliseconds. */
+export const wallMsAt = (atMicros: number): number =>
+  performance.timeOrigin + performance.now() - (machineMicros() - atMicros) / 1_000;

@@ -8,6 +8,12 @@ export type Storage = {
   readonly durability: string;
   /** A new, empty database; absent: the embedded one, in the hub's data directory. */
   readonly databaseUrl?: string;
+  /** What a hub on it is started with, each time the same. */
+  readonly environment?: {
+    readonly DATABASE_URL: string;
+    readonly ADMIN_TOKEN: string;
+    readonly SECRETS_KEY: string;
+  };
 };
 
 export const embedded: Storage = {
@@ -29,10 +35,16 @@ export async function withPostgres<Outcome>(
       await client.connect();
       await client.query(`CREATE DATABASE ${name}`);
       await client.end();
+      const databaseUrl = server.url(name);
       return {
         name: 'PostgreSQL',
         durability: 'PostgreSQL, fsync on',
-        databaseUrl: server.url(name),
+        databaseUrl,
+        environment: {
+          DATABASE_URL: databaseUrl,
+          ADMIN_TOKEN: randomBytes(32).toString('base64url'),
+          SECRETS_KEY: randomBytes(48).toString('base64url'),
+        },
       };
     });
   } finally {

@@ -47,7 +47,7 @@ function openOne(hub: string, token: string, point: string): FeedClient {
     onApplied(entries) {
       const now = machineMicros();
       for (const entry of entries) {
-        if (entry.op === 'put') arrivals.note(entry.match.client_id ?? '', now);
+        if (entry.op === 'put') arrivals.note(entry.match.client_id ?? '', now, entry.committed_at_ms);
       }
     },
   });

@@ -1,4 +1,5 @@
 import { request } from 'node:http';
+import type { PutEntry } from '../../src/core/feed.ts';
 import { createArrivals } from '../arrivals.ts';
 import { serveParent } from '../processes.ts';
 import { machineMicros } from '../measure.ts';
@@ -52,8 +53,8 @@ function readFrames(text: string): string {
     start = end + 2;
     if (!frame.includes('\nevent: put\n') && !frame.startsWith('event: put\n')) continue;
     const at = frame.indexOf('data: ') + 'data: '.length;
-    const entry = JSON.parse(frame.slice(at)) as { readonly match: { readonly client_id: string } };
-    arrivals.note(entry.match.client_id, machineMicros());
+    const entry = JSON.parse(frame.slice(at)) as PutEntry;
+    arrivals.note(entry.match.client_id ?? '', machineMicros(), entry.committed_at_ms);
     frameCharacters = frame.length;
   }
   return text.slice(start);

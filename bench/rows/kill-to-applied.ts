@@ -1,8 +1,9 @@
 import { join } from 'node:path';
+import type { Arrived } from '../arrivals.ts';
 import type { Line, Row, RowResult, Settings } from '../contract.ts';
 import { issuer } from '../entries.ts';
 import { aKill, type Hub, startHub, withDirectory } from '../hub.ts';
-import { inTurns, machineMicros, percentile } from '../measure.ts';
+import { inTurns, machineMicros, percentile, wallMsAt } from '../measure.ts';
 import { type Helper, startHelper } from '../processes.ts';
 import { embedded } from '../storages.ts';
 
@@ -28,6 +29,7 @@ async function run(settings: Settings): Promise<RowResult> {
     lines,
     notes: [
       'Each time is from the sending of the POST, so it holds HTTP, decision and commit too; the yardstick has neither decision nor commit.',
+      'The commit is timed by the whole millisecond that the entry carries.',
       `Of the points ${libraryCount} are instances of the library, where the entry is in force; at the others its JSON is parsed. All readers of one side share one process.`,
     ],
   };
@@ -62,7 +64,12 @@ async function withPoints(points: number, directory: string, settings: Settings)
   }
 }
 
-type Latencies = { readonly all: readonly number[]; readonly library: readonly number[] };
+/** In milliseconds, for each point. */
+type Latencies = {
+  readonly all: readonly number[];
+  readonly library: readonly number[];
+  readonly sinceCommit: readonly number[];
+};
 
 async function measure(
   points: number,
@@ -75,14 +82,13 @@ async function measure(
   const bare: (readonly number[])[] = [];
   await inTurns(rounds, {
     async ours() {
-      const all: number[] = [];
-      const library: number[] = [];
-      for (let number = 0; number < killsPerRound; number += 1) {
-        const latencies = await kill();
-        all.push(...latencies.all);
-        library.push(...latencies.library);
-      }
-      ours.push({ all, library });
+      const kills: Latencies[] = [];
+      for (let number = 0; number < killsPerRound; number += 1) kills.push(await kill());
+      ours.push({
+        all: kills.flatMap(({ all }) => all),
+        library: kills.flatMap(({ library }) => library),
+        sinceCommit: kills.flatMap(({ sinceCommit }) => sinceCommit),
+      });
       return 0;
     },
     async bare() {
@@ -121,15 +127,17 @@ function linesOf(
       }),
     };
   });
+  const more = (text: string, timesOf: (latencies: Latencies) => readonly number[]): Line => ({
+    what: `${what}, ${text}`,
+    figure: 'p99',
+    unit: 'ms',
+    ours: ours.map((latencies) => percentile(timesOf(latencies), 0.99)),
+    baseline: { name, values: bareAt(0.99) },
+  });
   return [
     ...lines,
-    {
-      what: `${points} points, the library's ${libraryCount}`,
-      figure: 'p99',
-      unit: 'ms',
-      ours: ours.map(({ library }) => percentile(library, 0.99)),
-      baseline: { name, values: bareAt(0.99) },
-    },
+    more(`the library's ${libraryCount}`, ({ library }) => library),
+    more('from the commit on', ({ sinceCommit }) => sinceCommit),
   ];
 }
 
@@ -142,12 +150,18 @@ async function killOnce(
   const marker = `agent-${String((killed += 1)).padStart(6, '0')}`;
   const startedMicros = machineMicros();
   const [light, own] = await Promise.all([
-    hubPoints.ask<readonly number[]>('arrivals', marker),
-    library.ask<readonly number[]>('arrivals', marker),
+    hubPoints.ask<Arrived>('arrivals', marker),
+    library.ask<Arrived>('arrivals', marker),
     post(`${hub.url}/v1/signals`, JSON.stringify(aKill(issuer, marker)), hub.sourceToken),
   ]);
   const since = (atMicros: number) => (atMicros - startedMicros) / 1_000;
-  return { all: [...light, ...own].map(since), library: own.map(since) };
+  const all = [...light.atMicros, ...own.atMicros];
+  const { committedAtMs } = light;
+  return {
+    all: all.map(since),
+    library: own.atMicros.map(since),
+    sinceCommit: all.map((atMicros) => wallMsAt(atMicros) - committedAtMs),
+  };
 }
 
 let shouted = 0;
@@ -160,10 +174,10 @@ async function shoutOnce(url: string, readers: Helper, characters: number): Prom
   const filler = 'x'.repeat(Math.max(0, characters - frameless - bare.length));
   const startedMicros = machineMicros();
   const [arrivals] = await Promise.all([
-    readers.ask<readonly number[]>('arrivals', marker),
+    readers.ask<Arrived>('arrivals', marker),
     post(url, JSON.stringify({ match: { client_id: marker }, filler }), 'none'),
   ]);
-  return arrivals.map((atMicros) => (atMicros - startedMicros) / 1_000);
+  return arrivals.atMicros.map((atMicros) => (atMicros - startedMicros) / 1_000);
 }
 
 async function post(url: string, body: string, token: string): Promise<void> {
