@@ -62,6 +62,8 @@ export function createFeedSession(cache: RevocationCache): FeedSession {
       state.kept = undefined;
     },
     startLoad: () => {
+      // A second try keeps what the first one kept: its snapshot may be as old as the first would have been.
+      if (state.kept) return;
       state.kept = [];
       state.floor = state.received;
     },

@@ -41,8 +41,8 @@ export function createStaleness({ nowMs, monotonicMs }: Clock): Staleness {
       isTrusted = true;
     },
     startFrom: (ageMs) => {
-      ageThen = monotonicMs() - confirmedAt + ageMs;
       confirmedAt = monotonicMs();
+      ageThen = ageMs;
     },
     check: () => {
       const elapsed = monotonicMs() - checkedAt;

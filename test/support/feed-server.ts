@@ -32,7 +32,12 @@ export type FeedServer = {
   /** A stream and a snapshot without a position begin here instead of at the head. */
   startAt: number | undefined;
   /** Answers with this status instead. */
-  refuse: { readonly feed?: number; readonly snapshot?: number; readonly receipts?: number; readonly reports?: number };
+  refuse: {
+    readonly feed?: number;
+    readonly snapshot?: number;
+    readonly receipts?: number;
+    readonly reports?: number;
+  };
   /** After so many bytes of the body the connection is destroyed; asked once for each request. */
   cut: (request: { readonly path: string; readonly point: string }) => number | undefined;
   /** Snapshots wait for this. */
@@ -40,7 +45,11 @@ export type FeedServer = {
   snapshotLie: { readonly digest?: string; readonly count?: number };
   readonly receipts: readonly (ReceiptBody & { readonly point: string })[];
   readonly reports: readonly ReportBody[];
-  readonly requests: readonly { readonly path: string; readonly from: string | undefined; readonly authorization: string }[];
+  readonly requests: readonly {
+    readonly path: string;
+    readonly from: string | undefined;
+    readonly authorization: string;
+  }[];
   readonly streams: number;
   readonly dropStreams: () => void;
   readonly close: () => Promise<void>;
@@ -126,7 +135,12 @@ export async function startFeedServer(options: { readonly heartbeatMs?: number }
     await feed.gate;
     const seq = feed.startAt ?? state.seq;
     const live = liveAt(seq);
-    const header = { v: 1, position: at(seq), cursor: `${at(seq)}-${check}`, issuers: state.configuration.issuers };
+    const header = {
+      v: 1,
+      position: at(seq),
+      cursor: `${at(seq)}-${check}`,
+      issuers: state.configuration.issuers,
+    };
     const trailer = { count: live.length, digest: digestOf(live), ...feed.snapshotLie };
     const text = [header, ...live, trailer].map((line) => `${JSON.stringify(line)}\n`).join('');
     response.writeHead(200, { 'content-type': 'application/x-ndjson' });
@@ -216,16 +230,19 @@ export async function startFeedServer(options: { readonly heartbeatMs?: number }
 export function digestOf(entries: readonly PutEntry[]): string {
   const lanes = [0n, 0n, 0n, 0n];
   for (const { id, position } of entries) {
-    const bytes = createHash('sha256').update(id + position).digest();
+    const bytes = createHash('sha256')
+      .update(id + position)
+      .digest();
     lanes.forEach((sum, lane) => (lanes[lane] = (sum + BigInt(bytes.readUInt32BE(lane * 4))) % 2n ** 32n));
   }
   return lanes.map((lane) => lane.toString(16).padStart(8, '0')).join('');
 }
 
 function sendCut(response: ServerResponse, text: string, limit: number): void {
-  const bytes = Buffer.from(text).subarray(0, limit);
-  if (bytes.length === 0) response.flushHeaders();
-  response.write(bytes, () => response.destroy());
+  const destroy = () => response.destroy();
+  response.flushHeaders();
+  if (limit === 0) setImmediate(destroy);
+  else response.write(Buffer.from(text).subarray(0, limit), destroy);
 }
 
 async function listen(server: Server): Promise<string> {

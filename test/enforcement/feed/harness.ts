@@ -75,7 +75,7 @@ export const denies = ({ cache }: Pick<Point, 'cache'>, number: number): boolean
   cache.lookup({ iss: 'https://idp.example', client_id: `agent-${number}` }, 1_763_764_005).length > 0;
 
 /** Looks again until it holds; the timeout is only for a run that fails. */
-export const until = <T>(holds: () => T): Promise<T> => vi.waitFor(holds, { timeout: 10_000, interval: 2 });
+export const until = <T>(holds: () => T): Promise<T> => vi.waitFor(holds, { timeout: 10_000, interval: 5 });
 export const untilTrue = (holds: () => boolean): Promise<void> =>
   until(() => {
     if (!holds()) throw new Error(`never came true: ${holds.toString()}`);
