@@ -39,8 +39,8 @@ export type ProofRequest = {
   readonly nonceRequired: boolean;
 };
 
-/** `nonceAge`: seconds since we issued the nonce in the proof; absent: it has none. */
-export type Proof = { readonly kind: 'proof'; readonly nonceAge?: Seconds };
+/** `nonceAge`: seconds since we issued the nonce in the proof; `undefined`: it has none. */
+export type Proof = { readonly kind: 'proof'; readonly nonceAge: Seconds | undefined };
 
 export type ProofVerifier = {
   readonly verify: (request: ProofRequest) => Proof | Reason;
@@ -102,7 +102,7 @@ export function createProofVerifier(options: {
       const seen = replays.remember(request.jkt, claims.jti);
       if (seen === 'replayed') return reason('proof-replayed');
       if (seen === 'full') return reason('replay-memory-full');
-      return { kind: 'proof', ...(nonceAge !== undefined && { nonceAge }) };
+      return { kind: 'proof', nonceAge };
     },
     demandNonce: (jkt) => void demanded.set(jkt, true),
   };

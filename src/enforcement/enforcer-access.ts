@@ -1,17 +1,17 @@
 import type { Obligations } from '../core/match.ts';
 import type { TokenContext } from '../core/token-context.ts';
 import type { JsonObject } from '../core/vocabulary.ts';
-import type { Refusal } from './refusal.ts';
+import { newDecisionId, type Refusal } from './refusal.ts';
 import type { VerifiedToken } from './token.ts';
 
 /** A request that may go on, and may be stopped: hold on to it until the response is finished, then `close` it. */
 export type Access = {
   readonly kind: 'access';
   readonly decisionId: string;
-  /** Who calls. Absent in report mode, when the token itself was refused. */
-  readonly context?: TokenContext;
+  /** Who calls. Undefined only in report mode, when the token itself was refused. */
+  readonly context: TokenContext | undefined;
   /** All claims of the token, as its issuer signed them. */
-  readonly claims?: JsonObject;
+  readonly claims: JsonObject | undefined;
   /** Scope values of the token, less what is restricted at this moment. */
   readonly scopes: readonly string[];
   /** What is asked of this token at this moment; changes while the request is open. */
@@ -23,7 +23,7 @@ export type Access = {
   /** Why `signal` fired: the answer that the request would get now. */
   readonly reason: Refusal | undefined;
   /** Report mode: the answer that the request would have got. */
-  readonly wouldRefuse?: Refusal;
+  readonly wouldRefuse: Refusal | undefined;
   /** Headers to send with the response: a next `dpop-nonce` when one is due. */
   readonly headers: Readonly<Record<string, string>>;
   /** The response with a body that breaks off when `signal` fires. Closes the access when the body ends or is cancelled. */
@@ -34,68 +34,83 @@ export type Access = {
 
 /** What an access is made of. */
 export type AccessParts = {
-  readonly decisionId: () => string;
-  readonly token?: VerifiedToken;
+  readonly token: VerifiedToken | undefined;
   readonly obligations: () => Obligations;
   readonly headers: Readonly<Record<string, string>>;
   readonly wouldRefuse?: Refusal;
   readonly onClose: () => void;
 };
 
-/** `end` cuts it: once, with the answer that the request would get now. */
-export function createAccess(parts: AccessParts): {
-  readonly access: Access;
-  readonly end: (why: Refusal) => void;
-} {
-  const { token } = parts;
-  let controller: AbortController | undefined;
-  let ended: Refusal | undefined;
-  let closed = false;
+/**
+ * A class, because one is made for every request: an object literal with accessors costs twenty times as much. What is
+ * rarely asked for (signal, decision id) is made on demand.
+ */
+export class AdmittedRequest implements Access {
+  readonly kind = 'access';
+  readonly context: TokenContext | undefined;
+  readonly claims: JsonObject | undefined;
+  readonly wouldRefuse: Refusal | undefined;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly #parts: AccessParts;
+  #decisionId: string | undefined;
+  #controller: AbortController | undefined;
+  #ended: Refusal | undefined;
+  #closed = false;
 
-  function close(): void {
-    if (closed) return;
-    closed = true;
-    parts.onClose();
+  constructor(parts: AccessParts) {
+    const { token, headers, wouldRefuse } = parts;
+    this.#parts = parts;
+    this.headers = headers;
+    this.context = token?.context;
+    this.claims = token?.claims;
+    this.wouldRefuse = wouldRefuse;
   }
 
-  const access: Access = {
-    kind: 'access',
-    get decisionId() {
-      return parts.decisionId();
-    },
-    ...(token && { context: token.context, claims: token.claims }),
-    get scopes() {
-      const left = parts.obligations().scope?.split(' ');
-      const scopes = token?.scopes ?? [];
-      return left ? scopes.filter((scope) => left.includes(scope)) : scopes;
-    },
-    get obligations() {
-      return parts.obligations();
-    },
-    mayUseTool: (name) => ended === undefined && !parts.obligations().deniedTools.includes(name),
-    // Made on demand: most requests end before anybody asks.
-    get signal() {
-      controller ??= new AbortController();
-      if (ended && !controller.signal.aborted) controller.abort(errorOf(ended));
-      return controller.signal;
-    },
-    get reason() {
-      return ended;
-    },
-    ...(parts.wouldRefuse && { wouldRefuse: parts.wouldRefuse }),
-    headers: parts.headers,
-    guard: (response) => guardBody(response, access),
-    close,
-  };
+  get decisionId(): string {
+    this.#decisionId ??= this.wouldRefuse?.decisionId ?? newDecisionId();
+    return this.#decisionId;
+  }
 
-  return {
-    access,
-    end(why) {
-      if (closed || ended) return;
-      ended = why;
-      controller?.abort(errorOf(why));
-    },
-  };
+  get obligations(): Obligations {
+    return this.#parts.obligations();
+  }
+
+  get scopes(): readonly string[] {
+    const scopes = this.#parts.token?.scopes ?? [];
+    const left = this.obligations.scope?.split(' ');
+    return left ? scopes.filter((scope) => left.includes(scope)) : scopes;
+  }
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.#ended && !this.#controller.signal.aborted) this.#controller.abort(errorOf(this.#ended));
+    return this.#controller.signal;
+  }
+
+  get reason(): Refusal | undefined {
+    return this.#ended;
+  }
+
+  mayUseTool(name: string): boolean {
+    return !this.#ended && !this.obligations.deniedTools.includes(name);
+  }
+
+  guard(response: Response): Response {
+    return guardBody(response, this);
+  }
+
+  /** Cuts it, once, with the answer that the request would get now. */
+  end(why: Refusal): void {
+    if (this.#closed || this.#ended) return;
+    this.#ended = why;
+    this.#controller?.abort(errorOf(why));
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#parts.onClose();
+  }
 }
 
 /** An error of its own, so that what aborts a fetch or a stream says why. */
@@ -112,6 +127,10 @@ function guardBody(response: Response, access: Access): Response {
     return new Response(null, { status, statusText, headers });
   }
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
-  response.body.pipeTo(writable, { signal: access.signal }).then(access.close, access.close);
+  response.body
+    .pipeTo(writable, { signal: access.signal })
+    // Broken off, or cancelled by the client: whoever reads the body knows.
+    .catch(() => undefined)
+    .finally(() => access.close());
   return new Response(readable, { status, statusText, headers });
 }

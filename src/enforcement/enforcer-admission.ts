@@ -1,6 +1,6 @@
 import type { Scheme } from './challenges.ts';
-import { type Access, createAccess } from './enforcer-access.ts';
-import { type Answers, newDecisionId } from './enforcer-answers.ts';
+import { type Access, AdmittedRequest } from './enforcer-access.ts';
+import type { Answers } from './enforcer-answers.ts';
 import type { Judge, Presented, Verdict } from './enforcer-judge.ts';
 import type { Clock } from './feed-types.ts';
 import { nothingDemanded } from './obligations.ts';
@@ -27,9 +27,7 @@ export function createAdmission(parts: {
   return {
     admit(presented, scheme, headers) {
       const { token, route } = presented;
-      let decisionId: string | undefined;
-      const { access, end } = createAccess({
-        decisionId: () => (decisionId ??= newDecisionId()),
+      const access = new AdmittedRequest({
         token,
         obligations: () => judge.demands(token).obligations,
         headers,
@@ -38,7 +36,7 @@ export function createAdmission(parts: {
       const stop = (why: Reason, verdict?: Verdict): void => {
         open.remove(request);
         const refusal = answers.refuse({ reason: why, scheme, token, ...(verdict && { verdict }) }, route);
-        if (mode === 'enforce') end(refusal);
+        if (mode === 'enforce') access.end(refusal);
       };
       const request: OpenRequest = {
         context: token.context,
@@ -57,14 +55,13 @@ export function createAdmission(parts: {
     },
     letPass(wouldRefuse, token) {
       if (mode === 'enforce') return undefined;
-      return createAccess({
-        decisionId: () => wouldRefuse.decisionId,
-        ...(token && { token }),
+      return new AdmittedRequest({
+        token,
         obligations: () => (token ? judge.demands(token) : nothingDemanded).obligations,
         headers: {},
         wouldRefuse,
         onClose: () => undefined,
-      }).access;
+      });
     },
   };
 }

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import type { Scheme } from './challenges.ts';
 import type { ProofVerifier } from './dpop.ts';
 import type { Route, Verdict } from './enforcer-judge.ts';
@@ -22,8 +21,6 @@ export type Answers = {
   readonly refuse: (denied: Denied, route: Route) => Refusal;
 };
 
-export const newDecisionId = (): string => `dec_${randomUUID()}`;
-
 export function createAnswers(options: {
   readonly proofs: Pick<ProofVerifier, 'demandNonce'>;
   readonly nonces: Nonces;
@@ -37,7 +34,6 @@ export function createAnswers(options: {
       const needsNonce = reason.code === 'nonce-required';
       if (needsNonce && token?.context.jkt !== undefined) proofs.demandNonce(token.context.jkt);
       const refusal = refusalFor(reason, {
-        decisionId: newDecisionId(),
         settings: {
           schemes: route.class.binding === 'required' ? ['DPoP'] : ['DPoP', 'Bearer'],
           algorithms: algorithmNames,

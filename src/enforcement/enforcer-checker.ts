@@ -23,7 +23,7 @@ type Proven = {
   readonly token: VerifiedToken;
   readonly hasProof: boolean;
   /** Seconds since we issued the nonce in the proof. */
-  readonly nonceAge?: number;
+  readonly nonceAge: number | undefined;
 };
 type NotProven = Denied & { readonly kind: 'denied' };
 
@@ -91,13 +91,15 @@ function prove(
   const { credentials, token, request } = found;
   const { binding } = token;
   const rule = route.class.binding;
-  const unproven = { ...found, kind: 'proven', hasProof: false } as const;
-  if (rule === 'none' && credentials.scheme === 'Bearer') return unproven;
+  const proven = (hasProof: boolean, nonceAge?: number): Proven => {
+    return { kind: 'proven', request, credentials, token, hasProof, nonceAge };
+  };
+  if (rule === 'none' && credentials.scheme === 'Bearer') return proven(false);
   if (binding.kind === 'unsupported')
     return denied(found, reason('unsupported-binding', { text: binding.text }));
   if (binding.kind === 'none') {
     const accepted = rule === 'optional' && credentials.scheme === 'Bearer';
-    return accepted ? unproven : denied(found, reason('unbound-token'));
+    return accepted ? proven(false) : denied(found, reason('unbound-token'));
   }
   if (credentials.scheme === 'Bearer') return denied(found, reason('bound-token-as-bearer'));
   const proof = proofs.verify({
@@ -109,7 +111,7 @@ function prove(
     nonceRequired: route.nonce,
   });
   if (proof.kind === 'reason') return denied(found, proof);
-  return { ...found, ...proof, kind: 'proven', hasProof: true };
+  return proven(true, proof.nonceAge);
 }
 
 const withNonce = (proven: Proven, route: Route): Proven | NotProven =>

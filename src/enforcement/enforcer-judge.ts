@@ -31,7 +31,8 @@ export type Presented = {
   readonly hasNonce: boolean;
 };
 
-type Case = Presented & {
+type Case = {
+  readonly presented: Presented;
   readonly demands: Demands;
   readonly freshness: Freshness;
   readonly nowSeconds: Seconds;
@@ -58,26 +59,26 @@ export const judgements: readonly Judgement[] = [
     name: 'posture',
     section: 'DESIGN §8',
     whileOpen: true,
-    judge: ({ route, method, freshness }) => stalenessRefuses(route, method, freshness),
+    judge: ({ presented, freshness }) => stalenessRefuses(presented, freshness),
   },
   {
     name: 'step-up',
     section: 'RFC 9470 §3',
     whileOpen: true,
-    judge: ({ demands, token, nowSeconds }) => unmetStepUp(demands, token, nowSeconds),
+    judge: ({ demands, presented, nowSeconds }) => unmetStepUp(demands, presented.token, nowSeconds),
   },
   {
     name: 'nonce',
     section: 'RFC 9449 §9',
     whileOpen: false,
-    judge: ({ demands, hasNonce }) =>
-      demands.obligations.requireNonce && !hasNonce ? reason('nonce-required') : undefined,
+    judge: ({ demands, presented }) =>
+      demands.obligations.requireNonce && !presented.hasNonce ? reason('nonce-required') : undefined,
   },
   {
     name: 'scope',
     section: 'RFC 6750 §3.1',
     whileOpen: true,
-    judge: ({ route, token }) =>
+    judge: ({ presented: { route, token } }) =>
       route.scope.every((scope) => token.scopes.includes(scope))
         ? undefined
         : reason('insufficient-scope', { scope: route.scope.join(' ') }),
@@ -86,7 +87,7 @@ export const judgements: readonly Judgement[] = [
     name: 'restricted scope',
     section: 'RFC 6750 §3.1',
     whileOpen: true,
-    judge: ({ route, demands }) => {
+    judge: ({ presented: { route }, demands }) => {
       const left = demands.obligations.scope?.split(' ');
       return !left || route.scope.every((scope) => left.includes(scope))
         ? undefined
@@ -97,7 +98,7 @@ export const judgements: readonly Judgement[] = [
     name: 'read-only',
     section: 'RFC 9110 §9.2.1',
     whileOpen: true,
-    judge: ({ method, demands }) =>
+    judge: ({ presented: { method }, demands }) =>
       demands.obligations.readOnly && !isSafe(method)
         ? reason('restricted', { text: 'This agent may only read for now.' })
         : undefined,
@@ -136,7 +137,7 @@ export function createJudge(options: {
   function judge(presented: Presented, rows: readonly Judgement[]): Verdict {
     const nowSeconds = options.nowSeconds();
     const asked = demands(presented.token, nowSeconds);
-    const it = { ...presented, demands: asked, freshness: knowledge.freshness(), nowSeconds, rates };
+    const it = { presented, demands: asked, freshness: knowledge.freshness(), nowSeconds, rates };
     for (const row of rows) {
       const refused = row.judge(it);
       if (refused) return { demands: asked, reason: refused };
@@ -147,14 +148,14 @@ export function createJudge(options: {
   return {
     start: (presented) => judge(presented, judgements),
     continue: (presented) => judge(presented, judgementsWhileOpen),
-    posture: ({ route, method }) => stalenessRefuses(route, method, knowledge.freshness()),
+    posture: (presented) => stalenessRefuses(presented, knowledge.freshness()),
     demands: (token) => demands(token, options.nowSeconds()),
   };
 }
 
 const judgementsWhileOpen = judgements.filter(({ whileOpen }) => whileOpen);
 
-const stalenessRefuses = (route: Route, method: string, freshness: Freshness): Reason | undefined =>
+const stalenessRefuses = ({ route, method }: Presented, freshness: Freshness): Reason | undefined =>
   postureRefuses(route.class, method, freshness) ? reason('knowledge-stale') : undefined;
 
 function overRate({ demands, rates }: Case): Reason | undefined {

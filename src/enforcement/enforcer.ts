@@ -146,8 +146,9 @@ function doorsOf(
   settings: EnforcerSettings,
 ): Pick<Enforcer, 'check' | 'fastify' | 'accessOf'> {
   const accesses = new WeakMap<object, Access>();
+  const standard = routeOf({}, settings);
   return {
-    check: async (request, route = {}) => checker.check(request, routeOf(route, settings)),
+    check: (request, route) => checker.check(request, route ? routeOf(route, settings) : standard),
     fastify: (route = {}) => guardFastify({ checker, route: routeOf(route, settings), accesses }),
     accessOf({ raw }) {
       const access = accesses.get(raw);

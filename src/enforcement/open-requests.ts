@@ -20,53 +20,74 @@ export type OpenRequests = {
   readonly entriesApplied: (entries: readonly FeedEntry[]) => void;
   /** The whole set was replaced. */
   readonly reviewAll: () => void;
+  /** To be called about once a second. */
   readonly reviewTime: () => void;
   readonly size: number;
 };
 
-/** Filed under every value of its token by which an entry can name it, so that one kill among many open requests costs nothing. */
+/**
+ * Tokens with open requests are filed under every value by which an entry can name them, so that one kill among many
+ * open requests costs nothing. One whose last request ended stays filed until `reviewTime`: the next one is often near.
+ */
 export function createOpenRequests(): OpenRequests {
-  const all = new Set<OpenRequest>();
-  const filed = new Map<string, Set<OpenRequest>>();
+  const byToken = new Map<TokenContext, Set<OpenRequest>>();
+  const filed = new Map<string, Set<TokenContext>>();
 
-  function named(match: Match): Iterable<OpenRequest> {
+  function named(match: Match): Iterable<TokenContext> {
     const key = keyOf(match);
-    return key === undefined ? all : (filed.get(key) ?? []);
+    return key === undefined ? byToken.keys() : (filed.get(key) ?? []);
   }
+
+  function file(context: TokenContext): Set<OpenRequest> {
+    const requests = new Set<OpenRequest>();
+    byToken.set(context, requests);
+    for (const key of keysOf(context)) {
+      const others = filed.get(key);
+      if (others) others.add(context);
+      else filed.set(key, new Set([context]));
+    }
+    return requests;
+  }
+
+  function unfile(context: TokenContext): void {
+    byToken.delete(context);
+    for (const key of keysOf(context)) {
+      const others = filed.get(key);
+      others?.delete(context);
+      if (others?.size === 0) filed.delete(key);
+    }
+  }
+
+  /** A copy: a request that is cut is removed on the way. */
+  const requestsOf = (contexts: Iterable<TokenContext>): readonly OpenRequest[] =>
+    [...contexts].flatMap((context) => [...(byToken.get(context) ?? [])]);
 
   return {
     add(request) {
-      all.add(request);
-      for (const key of keysOf(request.context)) {
-        const others = filed.get(key);
-        if (others) others.add(request);
-        else filed.set(key, new Set([request]));
-      }
+      (byToken.get(request.context) ?? file(request.context)).add(request);
     },
     remove(request) {
-      if (!all.delete(request)) return;
-      for (const key of keysOf(request.context)) {
-        const others = filed.get(key);
-        others?.delete(request);
-        if (others?.size === 0) filed.delete(key);
-      }
+      byToken.get(request.context)?.delete(request);
     },
     entriesApplied(entries) {
-      const concerned = new Set<OpenRequest>();
+      const concerned = new Set<TokenContext>();
       for (const entry of entries) {
         if (entry.op !== 'put' || !isJsonObject(entry.match)) continue;
-        for (const request of named(entry.match)) concerned.add(request);
+        for (const context of named(entry.match)) concerned.add(context);
       }
-      for (const request of concerned) request.review();
+      for (const request of requestsOf(concerned)) request.review();
     },
     reviewAll() {
-      for (const request of [...all]) request.review();
+      for (const request of requestsOf(byToken.keys())) request.review();
     },
     reviewTime() {
-      for (const request of [...all]) request.reviewTime();
+      for (const request of requestsOf(byToken.keys())) request.reviewTime();
+      for (const [context, requests] of byToken) if (requests.size === 0) unfile(context);
     },
     get size() {
-      return all.size;
+      let size = 0;
+      for (const requests of byToken.values()) size += requests.size;
+      return size;
     },
   };
 }
@@ -82,20 +103,14 @@ function keyOf(match: Match): string | undefined {
     : `workload\n${match.workload}`;
 }
 
-const keysByContext = new WeakMap<TokenContext, readonly string[]>();
-
-function keysOf(context: TokenContext): readonly string[] {
-  const known = keysByContext.get(context);
-  if (known) return known;
+function keysOf(context: TokenContext): ReadonlySet<string> {
   const keys = new Set<string>();
-  const file = (member: string, value: string | undefined): void => {
+  const add = (member: string, value: string | undefined): void => {
     if (value !== undefined) keys.add(`${member}\n${value}`);
   };
-  for (const member of tokenMembers) file(member, context[member]);
+  for (const member of tokenMembers) add(member, context[member]);
   for (const hop of hopsOf(context)) {
-    for (const member of ['sub', 'client_id', 'workload'] as const) file(member, hop[member]);
+    for (const member of ['sub', 'client_id', 'workload'] as const) add(member, hop[member]);
   }
-  const list = [...keys];
-  keysByContext.set(context, list);
-  return list;
+  return keys;
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Seconds } from '../core/vocabulary.ts';
 import { type ChallengeSettings, challenge } from './challenges.ts';
 
@@ -144,9 +145,10 @@ export type RefusalBody = {
 /** The exact answer to give. `settings` say what the challenge offers, `nonce` is a fresh one. */
 export function refusalFor(
   why: Reason,
-  { decisionId, settings, nonce }: { decisionId: string; settings: ChallengeSettings; nonce?: string },
+  { settings, nonce }: { readonly settings: ChallengeSettings; readonly nonce?: string },
 ): Refusal {
   const kind: RefusalKind = kinds[why.code];
+  const decisionId = newDecisionId();
   const text = why.text ?? kind.text;
   const retryAfter = why.retryAfterSeconds ?? (kind.status === 503 ? retryAfterDefaultSeconds : undefined);
   const challenged = kind.status === 401 || kind.error !== undefined;
@@ -173,5 +175,7 @@ export function refusalFor(
     ...(why.revocationId !== undefined && { revocationId: why.revocationId }),
   };
 }
+
+export const newDecisionId = (): string => `dec_${randomUUID()}`;
 
 const retryAfterDefaultSeconds = 2;

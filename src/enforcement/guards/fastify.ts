@@ -64,7 +64,7 @@ export function guardFastify(options: {
     }
     accesses.set(raw, outcome);
     reply.headers({ ...outcome.headers });
-    reply.raw.once('close', outcome.close);
+    reply.raw.once('close', () => outcome.close());
     if (reply.raw.closed) outcome.close();
     outcome.signal.addEventListener('abort', () => cut(reply, outcome.reason), { once: true });
     return undefined;

@@ -36,7 +36,7 @@ describe('RFC 9449 §7.1: the protected resource request', () => {
   });
 
   it('is accepted at the time it was made, with its jkt and its ath', () => {
-    expect(verifierAt(1_562_262_618).verify(request)).toEqual({ kind: 'proof' });
+    expect(verifierAt(1_562_262_618).verify(request)).toEqual({ kind: 'proof', nonceAge: undefined });
   });
 
   it.each([

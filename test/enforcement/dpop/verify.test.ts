@@ -42,8 +42,14 @@ describe('RFC 9449 §4.3: a good proof is accepted', () => {
   it.each(clientAlgorithms)('signed with %s', async (alg) => {
     const client = await aClient(alg);
     const { verify } = aVerifier();
-    expect(verify(aRequest(client, [await client.proof({ url, token })]))).toEqual({ kind: 'proof' });
-    expect(verify(aRequest(client, [await client.proof({ url, token })]))).toEqual({ kind: 'proof' });
+    expect(verify(aRequest(client, [await client.proof({ url, token })]))).toEqual({
+      kind: 'proof',
+      nonceAge: undefined,
+    });
+    expect(verify(aRequest(client, [await client.proof({ url, token })]))).toEqual({
+      kind: 'proof',
+      nonceAge: undefined,
+    });
   });
 
   it.each(['ES256', 'RS256', 'PS256', 'Ed25519'] as const)(
@@ -55,7 +61,7 @@ describe('RFC 9449 §4.3: a good proof is accepted', () => {
       ])) as webcrypto.CryptoKeyPair;
       const proof = await generateProof({ privateKey, publicKey }, url, 'GET', undefined, token);
       const jkt = await calculateThumbprint(publicKey);
-      expect(aVerifier().verify(aRequest({ jkt }, [proof]))).toEqual({ kind: 'proof' });
+      expect(aVerifier().verify(aRequest({ jkt }, [proof]))).toEqual({ kind: 'proof', nonceAge: undefined });
     },
   );
 });
@@ -200,7 +206,7 @@ describe('RFC 9449 §11.1: a proof is used once', () => {
     const client = await aClient();
     const { verify } = aVerifier();
     const request = aRequest(client, [await client.proof({ url, token })]);
-    expect(verify(request)).toEqual({ kind: 'proof' });
+    expect(verify(request)).toEqual({ kind: 'proof', nonceAge: undefined });
     expect(verify(request)).toMatchObject({ code: 'proof-replayed' });
   });
 
@@ -209,7 +215,7 @@ describe('RFC 9449 §11.1: a proof is used once', () => {
     const { verify } = aVerifier();
     const proof = await client.proof({ url, token });
     expect(verify(aRequest(client, [`${proof.slice(0, -4)}AAAA`]))).toMatchObject({ code: 'invalid-proof' });
-    expect(verify(aRequest(client, [proof]))).toEqual({ kind: 'proof' });
+    expect(verify(aRequest(client, [proof]))).toEqual({ kind: 'proof', nonceAge: undefined });
   });
 });
 
@@ -232,7 +238,10 @@ describe('RFC 9449 §9: nonces', () => {
   it('once one was demanded of a key, its proofs without one are refused', async () => {
     const client = await aClient();
     const { verify, demandNonce } = aVerifier();
-    expect(verify(aRequest(client, [await client.proof({ url, token })]))).toEqual({ kind: 'proof' });
+    expect(verify(aRequest(client, [await client.proof({ url, token })]))).toEqual({
+      kind: 'proof',
+      nonceAge: undefined,
+    });
     demandNonce(client.jkt);
     expect(verify(aRequest(client, [await client.proof({ url, token })]))).toMatchObject({
       code: 'nonce-required',
