@@ -16,14 +16,8 @@ const durabilities: Readonly<Record<Listening['durability'], string>> = {
   server: 'server: what PostgreSQL promises',
 };
 
-// A reader that leaves, as `head` does, ends what writes to it.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit(exitCodes.done);
-});
-
 process.exitCode = await runCommandLine(process.argv.slice(2), {
-  version: version(),
+  version: readVersion(),
   env: process.env,
   workingDirectory: process.cwd(),
   homeDirectory: homedir(),
@@ -31,17 +25,36 @@ process.exitCode = await runCommandLine(process.argv.slice(2), {
   stdout: process.stdout,
   stderr: process.stderr,
   nowMs: Date.now,
-  interrupted,
+  interrupted: createInterruption(),
   serve,
 });
 
-/** Runs the hub until it is told to stop. JSON lines go to stdout, what people read to stderr. */
+function readVersion(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+/** Ctrl-C goes on ending the process until somebody asks. */
+function createInterruption(): () => AbortSignal {
+  let controller: AbortController | undefined;
+  return () => {
+    if (controller === undefined) {
+      const interruption = new AbortController();
+      controller = interruption;
+      process.once('SIGINT', () => interruption.abort());
+    }
+    return controller.signal;
+  };
+}
+
+/** Starts the hub, which then runs until it is told to stop. JSON lines go to stdout, what people read to stderr. */
 async function serve(): Promise<ExitCode> {
   try {
-    const { createApp } = await import('./app.ts');
     const config = parseConfig(process.env);
     const log = createLog(config.logLevel, process.stdout);
     endOnBugs(log);
+    // Loaded here: no other command waits for the hub's own modules.
+    const { createApp } = await import('./app.ts');
     const app = await createApp(config, log);
     endOnSignals(app, log);
     const listening = await app.listen();
@@ -51,17 +64,6 @@ async function serve(): Promise<ExitCode> {
   } catch (error) {
     return explain(error);
   }
-}
-
-function interrupted(): AbortSignal {
-  const stop = new AbortController();
-  process.once('SIGINT', () => stop.abort());
-  return stop.signal;
-}
-
-function version(): string {
-  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { readonly version: string }).version;
 }
 
 function announce({ url, version, durability, adminTokenPath }: Listening): void {
