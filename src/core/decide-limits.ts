@@ -111,9 +111,12 @@ const effectsOf = ({ puts, standing }: Plan): readonly Effect[] =>
   [...puts, ...standing.map(({ template }) => template)].map(({ effect }) => effect);
 
 /** Everybody of an issuer, or of a trust domain: nothing narrower is named. */
-const namesWholeIssuer = ({ iss, workload, ...narrower }: Match): boolean =>
-  membersOf(narrower).length === 0 &&
-  (workload === undefined ? iss !== undefined : /^spiffe:\/\/[^/]+\/\*$/.test(workload));
+const namesWholeIssuer = (match: Match): boolean =>
+  membersOf(match).every(
+    (member) => member === 'iss' || (member === 'workload' && isTrustDomain(match[member])),
+  );
+
+const isTrustDomain = (workload = ''): boolean => /^spiffe:\/\/[^/]+\/\*$/.test(workload);
 
 /** Never a denial, which would be the kill itself, and never more than the source may cause. */
 function softEffectOf(source: Source): Effect {

@@ -132,7 +132,6 @@ function boundBy(issuers: readonly string[] | undefined, match: Match): readonly
 
 /** What an identity gets that is learnt later; nothing when it could hit no living token. */
 function templateOf(order: Order, { statement, reaction, world }: PlanInput): StandingTemplate | undefined {
-  if (order.effect === 'observe') return undefined;
   const sanction = sanctionFor(order, {}, world);
   const { subjectIssuers } = statement.source;
   return (

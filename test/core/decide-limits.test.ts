@@ -105,6 +105,7 @@ describe('DESIGN §9: protected agents', () => {
   ])('also through %s', (_, parts) => {
     const decision = decided({ ...disable, resolution: { agents: [guarded] }, ...parts });
     expect(decision).toMatchObject({ outcome: 'held', hold: { code: 'protected-agent' } });
+    expect(decision.puts.filter(({ match }) => match !== client)).toEqual([]);
   });
 
   it('may be watched', () => {

@@ -35,6 +35,13 @@ describe('DESIGN §5: who is hit', () => {
     expect(hits(decision)).toEqual(everything);
   });
 
+  it('a key stays the key of the agent that it belongs to, whoever else is hit', () => {
+    const subject = { format: 'aliases', identifiers: [{ format: 'iss_sub', iss: idp, sub: 'a' }] };
+    const agents = [anAgent('one', [{ iss: idp, sub: 'a' }]), anAgent('other', [])];
+    const decision = decided({ event: 'account-disabled', subject, resolution: { agents } });
+    expect(hits(decision)).toEqual([['one', { iss: idp, sub: 'a' }]]);
+  });
+
   it('a leaked key ends that key, and not the agent that holds it', () => {
     const resolution = { agents: [runner] };
     expect(hits(decided({ event: 'key-compromised', subject: { jkt }, resolution }))).toEqual([
