@@ -29,7 +29,7 @@ export type PointId = (typeof pointIds)[number];
 
 /** Seconds after which a point that hears nothing refuses whom it does not know to be alive. */
 export const failClosedAfter = { charges: 30, edge: 8 };
-const pointsTimeoutMs = 10_000;
+const pointsTimeoutMs = 30_000;
 
 export async function setStage(processes: Processes): Promise<Stage> {
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
