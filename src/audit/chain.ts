@@ -3,14 +3,14 @@ import type { Json } from '../core/vocabulary.ts';
 import type { AuditChainStore, AuditRow, Link } from './ports.ts';
 
 /** The first row is chained to this. */
-export const firstHash: Uint8Array = new Uint8Array(32);
+const firstHash: Uint8Array = new Uint8Array(32);
 
 /**
  * What is hashed of a row: a JSON array, without white space, of its place in the chain, id, time, actor, action,
  * target, outcome, correlation id, txn and detail, `null` for what it does not have, members of objects in the order
  * of their UTF-16 code units. Strings and numbers as `JSON.stringify` writes them (RFC 8785 §3.2).
  */
-export function canonicalRow(chainSeq: number, row: AuditRow): string {
+function canonicalRow(chainSeq: number, row: AuditRow): string {
   const { id, atMs, actor, action, target, outcome, correlationId = null, txn = null, detail } = row;
   return canonicalJson([chainSeq, id, atMs, actor, action, target, outcome, correlationId, txn, detail]);
 }

@@ -2,7 +2,7 @@ import { Problem } from '../core/problem.ts';
 import type { Json } from '../core/vocabulary.ts';
 
 /** Deeper JSON is refused: whoever walks it may do so by recursion. */
-export const jsonDepthMax = 32;
+const jsonDepthMax = 32;
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 

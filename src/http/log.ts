@@ -29,7 +29,7 @@ export function createLog(level: LogLevel, destination: DestinationStream): Log 
 }
 
 /** Drizzle puts the parameters of a failed statement into its message, pg hangs rows on its errors: neither is logged. */
-export function serializeError(thrown: unknown): object {
+function serializeError(thrown: unknown): object {
   if (!(thrown instanceof Error)) return { message: String(thrown) };
   const { name, message, stack = '', cause } = thrown;
   const { code } = thrown as { readonly code?: unknown };
