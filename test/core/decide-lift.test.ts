@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { revocationId, standingKillId } from '../../src/core/vocabulary.ts';
-import { aRevocation, client, decided, idp, jkt, nowSeconds, uriOf } from './builders.ts';
+import { anAgent, aRevocation, client, decided, idp, jkt, nowSeconds, uriOf } from './builders.ts';
 
 const disabled = aRevocation({ family: 'account' });
 const cutOff = nowSeconds + 10;
@@ -38,7 +38,9 @@ describe('DESIGN §5: opposing events', () => {
 
   it('an account-disabled older than the newest account-enabled becomes a cut-off at its own time', () => {
     const newest = { eventType: uriOf('account-enabled'), eventTime: nowSeconds - 10 };
-    const decision = decided({ event: 'account-disabled', memory: { newest } });
+    const owned = [anAgent('build-runner', [{ jkt }])];
+    const decision = decided({ event: 'account-disabled', memory: { newest }, resolution: { owned } });
+    expect(decision.puts).toHaveLength(1);
     expect(decision.puts).toMatchObject([{ effect: 'deny', cutOff: nowSeconds - 30 + 10 }]);
     expect(decision.puts[0]).not.toHaveProperty('family');
     expect(decision).not.toHaveProperty('remember');
