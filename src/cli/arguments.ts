@@ -24,6 +24,12 @@ export function parseCount(option: string, text: string, minimum = 0): number {
   throw wrongUsage(`${option} "${text}" is no whole number from ${minimum} on.`);
 }
 
+/** Collects an option that may be repeated. */
+export const several = (value: string, before: readonly string[] = []): readonly string[] => [
+  ...before,
+  value,
+];
+
 /**
  * A subject from `agent=NAME` or members of `match` as `KEY=VALUE`.
  *

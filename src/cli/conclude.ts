@@ -13,13 +13,31 @@ export type Concluding = {
   readonly mustRefuse?: boolean;
 };
 
-/** Tells what became of a signal, watches the points take it up, and says how to undo it. */
+export type Concluded = {
+  readonly exitCode: ExitCode;
+  /** The answer with the last that was seen of the points. */
+  readonly document: object;
+};
+
+/** Tells what became of a signal, watches the points take it up, and says how to undo it: the whole answer of a command. */
 export async function conclude(
+  context: CommandContext,
+  hub: Hub,
+  answer: SignalAnswer,
+  concluding: Concluding,
+): Promise<ExitCode> {
+  const { document, exitCode } = await settle(context, hub, answer, concluding);
+  context.screen.show({ ...document, exit_code: exitCode }, () => []);
+  return exitCode;
+}
+
+/** The same for one of several signals: the document is left to the caller. */
+export async function settle(
   { screen, surroundings }: CommandContext,
   hub: Hub,
   answer: SignalAnswer,
   { waitMs, mustRefuse = false }: Concluding,
-): Promise<ExitCode> {
+): Promise<Concluded> {
   for (const line of answerLines(answer, screen.paint)) screen.line(line);
   const id = answer.signal_id ?? '';
   const acts = answer.revocations.length + answer.lifted.length > 0;
@@ -29,14 +47,13 @@ export async function conclude(
   const enforcement = watched ?? answer.enforcement;
   if (acts && enforcement !== undefined) screen.line(conclusionLine(enforcement, screen.paint));
   if (acts && enforcement?.state !== 'complete') screen.line(`Look again:  caep-hub signal show ${id}`);
-  if (answer.revocations.length > 0) screen.line(`Undo:        caep-hub undo ${id}`);
+  // What a lift leaves behind keeps stolen tokens dead: undoing it is not for a hint.
+  if (acts && answer.lifted.length === 0) screen.line(`Undo:        caep-hub undo ${id}`);
   if (answer.decision.outcome === 'held') screen.line(`Decide:      caep-hub held release|discard ${id}`);
-  const exitCode = exitCodeOf(answer, acts, enforcement?.state, mustRefuse);
-  screen.show(
-    { ...answer, ...(enforcement !== undefined && { enforcement }), exit_code: exitCode },
-    () => [],
-  );
-  return exitCode;
+  return {
+    exitCode: exitCodeOf(answer, acts, enforcement?.state, mustRefuse),
+    document: { ...answer, ...(enforcement !== undefined && { enforcement }) },
+  };
 }
 
 async function watchPoints(

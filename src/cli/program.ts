@@ -1,6 +1,14 @@
 import { Command, CommanderError } from 'commander';
 import type { Bind, CommandContext, GlobalOptions } from './command.ts';
-import { CliProblem, isCliProblem } from './cli-problem.ts';
+import { type CliProblem, isCliProblem, wrongUsage } from './cli-problem.ts';
+import { addAgentCommands } from './commands/agents.ts';
+import { addRevocationCommands } from './commands/revocations.ts';
+import { addPointCommands } from './commands/points.ts';
+import { addSourceCommands } from './commands/sources.ts';
+import { addIssuerCommands } from './commands/issuers.ts';
+import { addTokenCommands } from './commands/tokens.ts';
+import { addAuditCommands } from './commands/audit.ts';
+import { addHeldCommands } from './commands/held.ts';
 import { addCheckCommand } from './commands/check.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
 import { addKillCommand } from './commands/kill.ts';
@@ -76,6 +84,14 @@ function createProgram(bind: Bind, screen: Screen, surroundings: Surroundings): 
   addSignalCommands(program, bind);
   addWatchCommand(program, bind);
   addDoctorCommand(program, bind);
+  addAgentCommands(program, bind);
+  addRevocationCommands(program, bind);
+  addPointCommands(program, bind);
+  addSourceCommands(program, bind);
+  addIssuerCommands(program, bind);
+  addTokenCommands(program, bind);
+  addAuditCommands(program, bind);
+  addHeldCommands(program, bind);
   return program;
 }
 
@@ -94,10 +110,10 @@ function createContext(options: GlobalOptions, screen: Screen, surroundings: Sur
 }
 
 /** Commander has told it already, but not to a program that reads JSON. */
-function explainUsage({ code, exitCode, message }: CommanderError, screen: Screen): ExitCode {
+function explainUsage({ exitCode, message }: CommanderError, screen: Screen): ExitCode {
   if (exitCode === 0) return exitCodes.done;
   const detail = message === '(outputHelp)' ? 'A command is missing.' : message.replace(/^error: /, '');
-  if (screen.json) return explain(new CliProblem(exitCodes.usage, code, detail), screen);
+  if (screen.json) return explain(wrongUsage(detail), screen);
   return exitCodes.usage;
 }
 

@@ -18,8 +18,8 @@ export function answerLines(answer: SignalAnswer, paint: Paint): readonly string
   ];
 }
 
-function blastLines({ agents, blast, revocations }: SignalAnswer): readonly string[] {
-  if (revocations.length === 0) return [];
+function blastLines({ agents, blast }: SignalAnswer): readonly string[] {
+  if (blast.keys === 0) return [];
   const counts = [
     countText(blast.agents, 'agent'),
     countText(blast.keys, 'key'),

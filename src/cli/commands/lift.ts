@@ -28,8 +28,13 @@ export function addLiftCommands(program: Command, bind: Bind): void {
       .option('--id <id>', 'idempotency key: the same again is the same signal'),
   );
   bind<LiftOptions>(withExamples(undoCommand, ['undo sig_01JD…', 'undo sig_01JD… --dry-run']), undo);
+  addLiftCommand(program, bind);
+}
+
+/** Stands alone and below `revocation`. */
+export function addLiftCommand(parent: Command, bind: Bind): void {
   const liftCommand = withOptions(
-    program
+    parent
       .command('lift')
       .summary('lift one revocation')
       .description('Lifts one entry. A disable leaves a cut-off behind: tokens from before stay dead.')

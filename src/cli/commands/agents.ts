@@ -1,0 +1,222 @@
+import type { Command } from 'commander';
+import type { JsonObject } from '../../core/vocabulary.ts';
+import { parseCount, parseMatchPairs, parseSpan, several } from '../arguments.ts';
+import { wrongUsage } from '../cli-problem.ts';
+import { type Bind, type CommandContext, withExamples } from '../command.ts';
+import { type Concluded, settle } from '../conclude.ts';
+import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import { type Hub, path } from '../hub.ts';
+import { fields, millisText, subjectText, table } from '../text.ts';
+import type { Agent, AgentChanged, AgentOrdered, Signal } from '../wire.ts';
+
+type MemberOptions = {
+  readonly owner?: string;
+  readonly description?: string;
+  readonly ownerEmail?: readonly string[];
+  readonly identity?: readonly string[];
+  readonly parent?: readonly string[];
+  readonly protected?: boolean;
+};
+type OrderOptions = { readonly reason?: string; readonly for?: string; readonly wait: string };
+
+export function addAgentCommands(program: Command, bind: Bind): void {
+  const agent = program.command('agent').description('who is under governance, and which keys are theirs');
+  bind<{ readonly limit: string }>(
+    agent.command('list').description('list agents').option('--limit <count>', 'at most so many', '50'),
+    list,
+  );
+  bind(agent.command('show').description('show an agent').argument('<NAME>'), show);
+  const add = withMembers(agent.command('add').description('register an agent').argument('<NAME>'));
+  bind<MemberOptions>(
+    withExamples(add, [
+      'agent add build-runner --owner Mara --identity client_id=build-runner,iss=https://login.example',
+      'agent add report-writer --parent build-runner --identity jkt=0ZcOCORZNYy-…',
+    ]),
+    register,
+  );
+  const set = agent
+    .command('set')
+    .description('change an agent; a list replaces the whole list')
+    .argument('<NAME>');
+  bind<MemberOptions>(withMembers(set).option('--no-protected', 'no approvals needed to hit it'), change);
+  const learn = agent
+    .command('learn')
+    .description('teach the hub one more key of an agent; kills that stand bind it at once')
+    .argument('<NAME>')
+    .argument('<KEY=VALUE...>', 'all of which its tokens carry');
+  bind(withExamples(learn, ['agent learn build-runner jkt=0ZcOCORZNYy-…']), learnIdentity);
+  bind(
+    agent.command('retire').description('keep its name and history, and let it rest').argument('<NAME>'),
+    retire,
+  );
+  const disable = agent
+    .command('disable')
+    .description('deny every token of an agent and of its descendants, whenever issued')
+    .argument('<NAME>')
+    .option('--for <span>', 'the hub lifts it by itself after 30m, 2h, …');
+  bind<OrderOptions>(withOrder(disable), (context, options, [name = '']) =>
+    order(context, options, name, 'disable'),
+  );
+  const enable = agent
+    .command('enable')
+    .description('undo what disables an agent; tokens from before stay dead')
+    .argument('<NAME>');
+  bind<OrderOptions>(withOrder(enable), (context, options, [name = '']) =>
+    order(context, options, name, 'enable'),
+  );
+}
+
+const withMembers = (command: Command): Command =>
+  command
+    .option('--owner <name>', 'the accountable person')
+    .option('--description <text>')
+    .option('--owner-email <email>', 'how events name the owner (may be repeated)', several)
+    .option('--identity <KEY=VALUE,…>', 'what its tokens carry, all together (may be repeated)', several)
+    .option('--parent <agent>', 'who delegated to it (may be repeated)', several)
+    .option('--protected', 'hit only after two persons approved');
+
+const withOrder = (command: Command): Command =>
+  command
+    .option('--reason <text>', 'for people who look at it later')
+    .option('--wait <span>', 'how long the points are waited for', '5s');
+
+async function list(
+  { connect, screen }: CommandContext,
+  options: { readonly limit: string },
+): Promise<ExitCode> {
+  const hub = await connect();
+  const page = await hub.list<Agent>('/v1/agents', {}, parseCount('--limit', options.limit, 1));
+  screen.show(page, ({ items }) =>
+    table(
+      ['agent', 'status', 'live', 'owner', 'identities'],
+      items.map(({ name, status, live_revocations, owner = '', identities }) => [
+        name,
+        status,
+        String(live_revocations),
+        owner,
+        identities.map(subjectText).join('; '),
+      ]),
+      'No agents. Register one: caep-hub agent add NAME --identity KEY=VALUE',
+    ),
+  );
+  return exitCodes.done;
+}
+
+async function show(context: CommandContext, _: object, [name = '']: readonly string[]): Promise<ExitCode> {
+  const hub = await context.connect();
+  return tell(context, await hub.call('GET', path`/v1/agents/${name}`));
+}
+
+async function register(
+  context: CommandContext,
+  options: MemberOptions,
+  [name = '']: readonly string[],
+): Promise<ExitCode> {
+  const body = { name, ...membersOf(options) };
+  const hub = await context.connect();
+  return tellChanged(context, await hub.call('POST', '/v1/agents', { body }));
+}
+
+async function change(
+  context: CommandContext,
+  options: MemberOptions,
+  [name = '']: readonly string[],
+): Promise<ExitCode> {
+  const body = membersOf(options);
+  if (Object.keys(body).length === 0)
+    throw wrongUsage('Nothing to set.', 'caep-hub agent set --help lists the options.');
+  const hub = await context.connect();
+  return tellChanged(context, await hub.call('PATCH', path`/v1/agents/${name}`, { body }));
+}
+
+async function learnIdentity(
+  context: CommandContext,
+  _: object,
+  [name = '', ...pairs]: readonly string[],
+): Promise<ExitCode> {
+  const body = { identity: parseMatchPairs(pairs) };
+  const hub = await context.connect();
+  return tellChanged(context, await hub.call('POST', path`/v1/agents/${name}/identities`, { body }));
+}
+
+async function retire(context: CommandContext, _: object, [name = '']: readonly string[]): Promise<ExitCode> {
+  const hub = await context.connect();
+  return tell(context, await hub.call('POST', path`/v1/agents/${name}/retire`));
+}
+
+/** Ends with the worst ending of its signals: an enable has one for each that disabled the agent. */
+async function order(
+  context: CommandContext,
+  { reason, for: span, wait }: OrderOptions,
+  name: string,
+  verb: 'disable' | 'enable',
+): Promise<ExitCode> {
+  const waitMs = parseSpan('--wait', wait);
+  const body: JsonObject = {
+    ...(reason !== undefined && { reason }),
+    ...(span !== undefined && {
+      lift_after_seconds: Math.max(1, Math.round(parseSpan('--for', span) / 1_000)),
+    }),
+  };
+  const hub = await context.connect();
+  const ordered: AgentOrdered = await hub.call('POST', path`/v1/agents/${name}/${verb}`, { body });
+  const concluded: Concluded[] = [];
+  for (const { signal_id: id } of ordered.signals) {
+    concluded.push(
+      await settle(context, hub, await signalOf(hub, id), { waitMs, mustRefuse: verb === 'disable' }),
+    );
+  }
+  const exitCode = concluded.reduce<ExitCode>(
+    (worst, one) => (one.exitCode > worst ? one.exitCode : worst),
+    exitCodes.done,
+  );
+  context.screen.show({ signals: concluded.map(({ document }) => document), exit_code: exitCode }, () => []);
+  return exitCode;
+}
+
+const signalOf = (hub: Hub, id: string): Promise<Signal> => hub.call('GET', path`/v1/signals/${id}`);
+
+function membersOf(options: MemberOptions): JsonObject {
+  const { owner, description, ownerEmail, identity, parent } = options;
+  return {
+    ...(owner !== undefined && { owner }),
+    ...(description !== undefined && { description }),
+    ...(ownerEmail !== undefined && {
+      owner_identifiers: ownerEmail.map((email) => ({ format: 'email', email })),
+    }),
+    ...(identity !== undefined && {
+      identities: identity.map((pairs) => ({ ...parseMatchPairs(pairs.split(',')) })),
+    }),
+    ...(parent !== undefined && { parents: parent }),
+    ...(options.protected !== undefined && { protected: options.protected }),
+  };
+}
+
+function tell({ screen }: CommandContext, agent: Agent): ExitCode {
+  screen.show(agent, linesOf);
+  return exitCodes.done;
+}
+
+function tellChanged({ screen }: CommandContext, changed: AgentChanged): ExitCode {
+  screen.show(changed, ({ agent, bound }) => [
+    ...linesOf(agent),
+    ...bound.map(({ id, match }) => `bound by a kill that stands: ${id}  ${subjectText(match)}`),
+  ]);
+  return exitCodes.done;
+}
+
+const linesOf = (agent: Agent): readonly string[] =>
+  fields({
+    agent: agent.name,
+    status: agent.status,
+    description: agent.description,
+    owner: agent.owner,
+    'owner is': agent.owner_identifiers.map(subjectText).join('; '),
+    identities: agent.identities.map(subjectText).join('; '),
+    links: agent.links.map(subjectText).join('; '),
+    parents: agent.parents.join(', '),
+    children: agent.children.join(', '),
+    protected: agent.protected ? 'yes' : undefined,
+    revocations: `${agent.live_revocations} live`,
+    since: millisText(agent.created_at_ms),
+  });

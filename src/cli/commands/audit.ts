@@ -1,0 +1,122 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Option, type Command } from 'commander';
+import { parseCount } from '../arguments.ts';
+import { type Bind, type CommandContext, withExamples } from '../command.ts';
+import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import type { Query } from '../hub.ts';
+import { columns, countText, millisText, table } from '../text.ts';
+import type { AuditProof, AuditRow } from '../wire.ts';
+
+type FilterOptions = {
+  readonly actor?: string;
+  readonly action?: string;
+  readonly target?: string;
+  readonly signal?: string;
+  readonly txn?: string;
+  readonly outcome?: string;
+};
+type ListOptions = FilterOptions & { readonly limit: string };
+
+const followEveryMs = 1_000;
+/** Rows between two looks; more are a flood, and the list has them. */
+const followItemsMax = 1_000;
+/** A chain of millions of rows takes its time. */
+const verifyMs = 300_000;
+
+export function addAuditCommands(program: Command, bind: Bind): void {
+  const audit = program
+    .command('audit')
+    .description('who did what, and the proof that nobody changed it since');
+  const listCommand = withFilter(
+    audit.command('list').description('list what was done and refused, newest first'),
+  );
+  bind<ListOptions>(
+    withExamples(listCommand.option('--limit <count>', 'at most so many', '50'), [
+      'audit list --signal sig_01JD…',
+      'audit list --outcome refused',
+    ]),
+    list,
+  );
+  bind<FilterOptions>(
+    withFilter(audit.command('follow').description('follow it live, until Ctrl-C')),
+    follow,
+  );
+  bind(audit.command('verify').description('recompute the chain; ends with 3 when it is broken'), verify);
+}
+
+const withFilter = (command: Command): Command =>
+  command
+    .option('--actor <name>')
+    .option('--action <noun.verb>')
+    .option('--target <id>')
+    .option('--signal <id>', 'the signal itself, or what it caused')
+    .option('--txn <txn>')
+    .addOption(new Option('--outcome <outcome>').choices(['done', 'refused']));
+
+const queryOf = ({ actor, action, target, signal, txn, outcome }: FilterOptions): Query => ({
+  actor,
+  action,
+  target,
+  signal_id: signal,
+  txn,
+  outcome,
+});
+
+async function list({ connect, screen }: CommandContext, options: ListOptions): Promise<ExitCode> {
+  const hub = await connect();
+  const page = await hub.list<AuditRow>(
+    '/v1/audit',
+    queryOf(options),
+    parseCount('--limit', options.limit, 1),
+  );
+  screen.show(page, ({ items }) =>
+    table(['at', 'who', 'outcome', 'did', 'to'], items.map(cellsOf), 'Nothing was done.'),
+  );
+  return exitCodes.done;
+}
+
+/** Rows have growing ids: what is above the last one seen is new. */
+async function follow(
+  { connect, screen, surroundings }: CommandContext,
+  options: FilterOptions,
+): Promise<ExitCode> {
+  const hub = await connect();
+  const query = queryOf(options);
+  const stop = surroundings.interrupted();
+  let last = (await hub.list<AuditRow>('/v1/audit', query, 1)).items[0]?.id ?? 0;
+  while (!stop.aborted) {
+    const newest = await hub.list<AuditRow>('/v1/audit', query, 1);
+    if ((newest.items[0]?.id ?? 0) > last) {
+      const { items } = await hub.list<AuditRow>('/v1/audit', query, followItemsMax);
+      for (const row of items.filter(({ id }) => id > last).toReversed()) {
+        screen.append(row, () => columns([cellsOf(row)]).join(''));
+      }
+      last = items[0]?.id ?? last;
+    }
+    await sleep(followEveryMs, undefined, { signal: stop }).catch(() => undefined);
+  }
+  return exitCodes.done;
+}
+
+async function verify({ connect, screen }: CommandContext): Promise<ExitCode> {
+  const hub = await connect();
+  const proof: AuditProof = await hub.call('GET', '/v1/audit/verify', { timeoutMs: verifyMs });
+  const exitCode = proof.intact ? exitCodes.done : exitCodes.notConfirmed;
+  screen.show({ ...proof, exit_code: exitCode }, ({ intact, rows, unchained, head, broken }) => [
+    intact
+      ? screen.paint.green(`INTACT  ${countText(rows, 'row')} recomputed`)
+      : screen.paint.red(`BROKEN  at ${broken?.chain_seq ?? '?'}: ${broken?.why ?? 'unknown'}`),
+    `head ${head.chain_seq}  ${head.hash}`,
+    ...(unchained === 0 ? [] : [`${countText(unchained, 'row')} will be chained within a second.`]),
+    'Note the head elsewhere: who can rewrite the database can rewrite the chain, but not what you noted.',
+  ]);
+  return exitCode;
+}
+
+const cellsOf = ({ at_ms: at, actor, outcome, action, target }: AuditRow): readonly string[] => [
+  millisText(at),
+  actor,
+  outcome,
+  action,
+  target,
+];

@@ -1,0 +1,111 @@
+import { Option, type Command } from 'commander';
+import { parseCount, parseSpan } from '../arguments.ts';
+import { type Bind, type CommandContext, withExamples } from '../command.ts';
+import { conclude } from '../conclude.ts';
+import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import { path } from '../hub.ts';
+import { fields, millisText, subjectText, table } from '../text.ts';
+import type { Held, Release } from '../wire.ts';
+
+type ListOptions = { readonly state: string; readonly limit: string };
+
+export function addHeldCommands(program: Command, bind: Bind): void {
+  const held = program.command('held').description('signals that wait for a person');
+  bind<ListOptions>(
+    held
+      .command('list')
+      .description('list held signals, those with the nearest deadline first')
+      .addOption(
+        new Option('--state <state>').choices(['waiting', 'released', 'discarded']).default('waiting'),
+      )
+      .option('--limit <count>', 'at most so many', '50'),
+    list,
+  );
+  bind(held.command('show').description('show a held signal').argument('<SIGNAL>'), show);
+  const releaseCommand = held
+    .command('release')
+    .description('approve it; with enough approvals it takes effect. Never by its own maker')
+    .argument('<SIGNAL>')
+    .option('--wait <span>', 'how long the points are waited for', '5s');
+  bind<{ readonly wait: string }>(withExamples(releaseCommand, ['held release sig_01JD…']), release);
+  bind(
+    held
+      .command('discard')
+      .description('it takes no effect, and what was put meanwhile ends')
+      .argument('<SIGNAL>'),
+    discard,
+  );
+}
+
+async function list({ connect, screen }: CommandContext, { state, limit }: ListOptions): Promise<ExitCode> {
+  const hub = await connect();
+  const page = await hub.list<Held>('/v1/held', { state }, parseCount('--limit', limit, 1));
+  screen.show(page, ({ items }) =>
+    table(
+      ['deadline', 'then', 'approvals', 'signal', 'why'],
+      items.map((held) => [
+        millisText(held.deadline_ms),
+        held.at_deadline,
+        `${held.approvals.length}/${held.approvals_required}`,
+        held.signal.signal_id ?? '',
+        `${held.code}: ${subjectText(held.signal.subject)}`,
+      ]),
+      `No signals are ${state}.`,
+    ),
+  );
+  return exitCodes.done;
+}
+
+async function show(
+  { connect, screen }: CommandContext,
+  _: object,
+  [id = '']: readonly string[],
+): Promise<ExitCode> {
+  const hub = await connect();
+  screen.show(await hub.call<Held>('GET', path`/v1/held/${id}`), linesOf);
+  return exitCodes.done;
+}
+
+async function release(
+  context: CommandContext,
+  options: { readonly wait: string },
+  [id = '']: readonly string[],
+): Promise<ExitCode> {
+  const waitMs = parseSpan('--wait', options.wait);
+  const hub = await context.connect();
+  const { held, signal }: Release = await hub.call('POST', path`/v1/held/${id}/release`);
+  if (signal !== undefined) return conclude(context, hub, signal, { waitMs });
+  context.screen.show({ held, exit_code: exitCodes.held }, () => [
+    ...linesOf(held),
+    'Approved. It waits for another person.',
+  ]);
+  return exitCodes.held;
+}
+
+async function discard(
+  { connect, screen }: CommandContext,
+  _: object,
+  [id = '']: readonly string[],
+): Promise<ExitCode> {
+  const hub = await connect();
+  screen.show(await hub.call<Held>('POST', path`/v1/held/${id}/discard`), linesOf);
+  return exitCodes.done;
+}
+
+const linesOf = (held: Held): readonly string[] =>
+  fields({
+    signal: held.signal.signal_id,
+    state: held.state,
+    event: held.signal.event,
+    subject: subjectText(held.signal.subject),
+    by: `${held.signal.actor} (source ${held.signal.source})`,
+    'held for': `${held.code}: ${held.text}`,
+    would: held.signal.decision.text,
+    approvals:
+      `${held.approvals.length} of ${held.approvals_required}  ${held.approvals.map(({ actor }) => actor).join(', ')}`.trimEnd(),
+    deadline: `${millisText(held.deadline_ms)}, then ${held.at_deadline}`,
+    decided:
+      held.decided_at_ms === undefined
+        ? undefined
+        : `${millisText(held.decided_at_ms)} by ${held.decided_by ?? ''}`,
+  });

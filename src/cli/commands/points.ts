@@ -1,0 +1,142 @@
+import { Option, type Command } from 'commander';
+import { parseCount } from '../arguments.ts';
+import { type Bind, type CommandContext, withExamples } from '../command.ts';
+import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import { path } from '../hub.ts';
+import { clockText, fields, millisText, spanText, subjectText, table } from '../text.ts';
+import type { AddedPoint, Point, Report } from '../wire.ts';
+
+type AddOptions = { readonly expect?: string; readonly ephemeral?: true };
+type ReportOptions = { readonly kind?: string; readonly limit: string };
+
+export function addPointCommands(program: Command, bind: Bind): void {
+  const point = program.command('point').description('who enforces, and how far each instance is');
+  bind(point.command('list').description('list enforcement points'), list);
+  bind(point.command('show').description('show a point and its instances').argument('<NAME>'), show);
+  const addCommand = point
+    .command('add')
+    .description('add a point; prints its token, this once')
+    .argument('<NAME>')
+    .option('--expect <count>', 'with fewer instances nothing counts as enforced everywhere (default: 1)')
+    .option('--ephemeral', 'instances that fall silent leave once they have closed');
+  bind<AddOptions>(withExamples(addCommand, ['point add edge --expect 3']), add);
+  bind(point.command('retire').description('wait for it no more; its tokens end').argument('<NAME>'), retire);
+  bind<ReportOptions>(
+    point
+      .command('reports')
+      .description('list what instances refused and saw, newest first')
+      .argument('[NAME]')
+      .addOption(new Option('--kind <kind>').choices(['refusal', 'sighting']))
+      .option('--limit <count>', 'at most so many', '50'),
+    reports,
+  );
+}
+
+async function list({ connect, screen }: CommandContext): Promise<ExitCode> {
+  const hub = await connect();
+  const reply: { readonly items: readonly Point[] } = await hub.call('GET', '/v1/points');
+  screen.show(reply, ({ items }) =>
+    table(
+      ['point', 'expects', 'connected', 'silent', ''],
+      items.map(({ name, expect, instances, retired_at_ms: retired }) => [
+        name,
+        String(expect),
+        String(instances.filter(({ state }) => state === 'connected').length),
+        String(instances.filter(({ state }) => state === 'silent').length),
+        retired === undefined ? '' : `retired ${millisText(retired)}`,
+      ]),
+      'No points: nobody enforces anything. Add one: caep-hub point add NAME --expect 1',
+    ),
+  );
+  return exitCodes.done;
+}
+
+async function show(
+  { connect, screen }: CommandContext,
+  _: object,
+  [name = '']: readonly string[],
+): Promise<ExitCode> {
+  const hub = await connect();
+  screen.show(await hub.call<Point>('GET', path`/v1/points/${name}`), linesOf);
+  return exitCodes.done;
+}
+
+async function add(
+  { connect, screen }: CommandContext,
+  { expect, ephemeral }: AddOptions,
+  [name = '']: readonly string[],
+): Promise<ExitCode> {
+  const body = {
+    name,
+    ...(expect !== undefined && { expect: parseCount('--expect', expect) }),
+    ...(ephemeral === true && { ephemeral }),
+  };
+  const hub = await connect();
+  screen.show(await hub.call<AddedPoint>('POST', '/v1/points', { body }), ({ token, expect }) => [
+    `Point ${name} expects ${expect}. Its token, shown this once:`,
+    token.secret,
+    `Each process names itself: Caep-Point: ${name}/INSTANCE`,
+  ]);
+  return exitCodes.done;
+}
+
+async function retire(
+  { connect, screen }: CommandContext,
+  _: object,
+  [name = '']: readonly string[],
+): Promise<ExitCode> {
+  const hub = await connect();
+  screen.show(await hub.call<Point>('POST', path`/v1/points/${name}/retire`), linesOf);
+  return exitCodes.done;
+}
+
+async function reports(
+  { connect, screen }: CommandContext,
+  { kind, limit }: ReportOptions,
+  [point]: readonly string[],
+): Promise<ExitCode> {
+  const hub = await connect();
+  const page = await hub.list<Report>('/v1/points/reports', { point, kind }, parseCount('--limit', limit, 1));
+  screen.show(page, ({ items }) =>
+    table(
+      ['received', 'instance', 'kind', 'what'],
+      items.map((report) => [
+        clockText(report.received_at_ms),
+        `${report.point}/${report.instance}`,
+        report.kind,
+        subjectText(report.detail),
+      ]),
+      'No reports.',
+    ),
+  );
+  return exitCodes.done;
+}
+
+const linesOf = ({
+  name,
+  expect,
+  ephemeral,
+  instances,
+  created_at_ms,
+  retired_at_ms,
+}: Point): readonly string[] => [
+  ...fields({
+    point: name,
+    expects: expect,
+    ephemeral: ephemeral ? 'yes' : undefined,
+    added: millisText(created_at_ms),
+    retired: retired_at_ms === undefined ? undefined : millisText(retired_at_ms),
+  }),
+  ...table(
+    ['instance', 'state', 'behind', 'stale', 'seen', 'is'],
+    instances.map((instance) => [
+      instance.instance,
+      instance.state,
+      instance.behind === undefined ? '?' : String(instance.behind),
+      spanText(instance.stale_ms),
+      clockText(instance.last_seen_ms),
+      `${instance.kind} ${instance.version}${instance.divergent === true ? ', DIVERGENT' : ''}`,
+    ]),
+    'No instance was ever seen.',
+  ),
+];

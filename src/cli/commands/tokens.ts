@@ -1,0 +1,108 @@
+import type { Command } from 'commander';
+import type { JsonObject } from '../../core/vocabulary.ts';
+import { parseCount, parseSpan, several } from '../arguments.ts';
+import { type Bind, type CommandContext, withExamples } from '../command.ts';
+import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import { path } from '../hub.ts';
+import { millisText, table } from '../text.ts';
+import type { NewToken, Token } from '../wire.ts';
+
+type CreateOptions = {
+  readonly scope: readonly string[];
+  readonly source?: string;
+  readonly person?: true;
+  readonly expires?: string;
+  readonly point?: string;
+};
+
+export function addTokenCommands(program: Command, bind: Bind): void {
+  const token = program.command('token').description('who may call the hub');
+  bind<{ readonly limit: string }>(
+    token
+      .command('list')
+      .description('list tokens, never their secrets')
+      .option('--limit <count>', 'at most so many', '50'),
+    list,
+  );
+  const createCommand = token
+    .command('create')
+    .description('make a token; prints its secret, this once')
+    .argument('<HOLDER>', 'who will hold it, as the audit names them')
+    .requiredOption('--scope <scope>', 'what it may do (may be repeated)', several)
+    .option('--source <source>', 'the source it speaks for (default: one named after the holder)')
+    .option('--person', 'its source speaks for a person: kills pass the brake')
+    .option('--expires <span>', 'after so long, such as 90d')
+    .option('--point <point>', 'the enforcement point it is for; goes with the scope point');
+  bind<CreateOptions>(
+    withExamples(createCommand, [
+      'token create splunk --scope signals.write --scope signals.read --expires 90d',
+    ]),
+    create,
+  );
+  bind(
+    token
+      .command('revoke')
+      .description('revoke a token at once; feeds opened with it are cut')
+      .argument('<ID>', 'tok_…'),
+    revoke,
+  );
+}
+
+async function list(
+  { connect, screen }: CommandContext,
+  options: { readonly limit: string },
+): Promise<ExitCode> {
+  const hub = await connect();
+  const page = await hub.list<Token>('/v1/tokens', {}, parseCount('--limit', options.limit, 1));
+  screen.show(page, ({ items }) =>
+    table(
+      ['token', 'holder', 'state', 'last used', 'scopes'],
+      items.map((token) => [
+        token.id,
+        token.actor,
+        stateOf(token),
+        token.last_used_at_ms === undefined ? 'never' : millisText(token.last_used_at_ms),
+        token.scopes.join(' '),
+      ]),
+      'No tokens.',
+    ),
+  );
+  return exitCodes.done;
+}
+
+async function create(
+  { connect, screen }: CommandContext,
+  { scope, source, person, expires, point }: CreateOptions,
+  [actor = '']: readonly string[],
+): Promise<ExitCode> {
+  const body: JsonObject = {
+    actor,
+    scopes: scope,
+    ...(source !== undefined && { source }),
+    ...(person === true && { person }),
+    ...(expires !== undefined && { expires_in: Math.round(parseSpan('--expires', expires) / 1_000) }),
+    ...(point !== undefined && { point }),
+  };
+  const hub = await connect();
+  screen.show(await hub.call<NewToken>('POST', '/v1/tokens', { body }), (made) => [
+    `${made.id} for ${made.actor}: ${made.scopes.join(' ')}. The secret, shown this once:`,
+    made.token,
+  ]);
+  return exitCodes.done;
+}
+
+async function revoke(
+  { connect, screen }: CommandContext,
+  _: object,
+  [id = '']: readonly string[],
+): Promise<ExitCode> {
+  const hub = await connect();
+  await hub.call('DELETE', path`/v1/tokens/${id}`);
+  screen.show({ revoked: id }, () => [`${id} is revoked.`]);
+  return exitCodes.done;
+}
+
+function stateOf({ revoked_at_ms: revoked, expires_at_ms: expires }: Token): string {
+  if (revoked !== undefined) return `revoked ${millisText(revoked)}`;
+  return expires === undefined ? 'does not expire' : `until ${millisText(expires)}`;
+}
