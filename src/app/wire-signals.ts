@@ -83,6 +83,8 @@ function enforcementView({ view, book }: Points, nowMs: () => number): Enforceme
 
 function checkView({ memory }: Points, nowMs: () => number): CheckView {
   return {
+    // What cannot be read now is answered from what is known, as a point does.
+    catchUp: () => memory.refresh().catch(() => undefined),
     check: (context) => check(memory.check(context), context, Math.floor(nowMs() / 1_000)),
     position: () => formatPosition({ epoch: memory.tail.epoch, seq: memory.tail.head }),
   };

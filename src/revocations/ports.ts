@@ -36,8 +36,10 @@ export type RevocationReader = {
   find(id: string): Promise<RevocationRecord | undefined>;
 };
 
-/** This node's live set: no query is made. */
+/** This node's live set, in memory. */
 export type CheckView = {
+  /** Waits until it has what was committed before the call, so that nobody is told of a time before their own kill. Never rejects. */
+  catchUp(): Promise<void>;
   check(context: TokenContext): CheckResult;
   /** The position up to which it knows. */
   position(): string;

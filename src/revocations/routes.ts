@@ -198,7 +198,11 @@ export const checkRoute: FastifyPluginAsyncTypebox<{ readonly view: CheckView }>
         response: { 200: CheckReply },
       },
     },
-    async ({ body }) => toCheckReply(view.check(toTokenContext(body)), view.position()),
+    async ({ body }) => {
+      const context = toTokenContext(body);
+      await view.catchUp();
+      return toCheckReply(view.check(context), view.position());
+    },
   );
 };
 

@@ -1,3 +1,4 @@
+import type { Pool } from 'pg';
 import { createPostgresBackend, type PgPool, runMigrations, withBackend } from 'bullmq';
 import type { Millis } from '../../core/vocabulary.ts';
 import type { Database } from '../postgres/database.ts';
@@ -72,7 +73,7 @@ export async function migrateScheduler(database: Pick<Database, 'openPool'>): Pr
 export async function createScheduler<Name extends string>(
   options: SchedulerOptions<Name>,
 ): Promise<Scheduler<Name>> {
-  const { database, nowMs, onError } = options;
+  const { database } = options;
   const tasks = new Map<string, Task>(Object.entries<Task>(options.tasks));
   await migrateScheduler(database);
   const pool = database.openPool({
@@ -80,6 +81,19 @@ export async function createScheduler<Name extends string>(
     statementTimeoutMs: STATEMENT_TIMEOUT_MS,
     searchPath: SCHEMA,
   });
+  try {
+    return await startScheduler(options, tasks, pool);
+  } catch (error) {
+    await pool.end();
+    throw error;
+  }
+}
+
+async function startScheduler<Name extends string>(
+  { nowMs, onError }: SchedulerOptions<Name>,
+  tasks: ReadonlyMap<string, Task>,
+  pool: Pool,
+): Promise<Scheduler<Name>> {
   // BullMQ takes a pg.Pool; only the overloads of `on` in the two libraries' types do not meet.
   const connection = pool as unknown as PgPool;
   const stop = new AbortController();

@@ -21,6 +21,9 @@ const KEEP_ALIVE_AFTER_MS = 10_000;
 /** How long `close` waits for statements that are under way. */
 const CLOSE_GRACE_MS = 2_000;
 const SERVER_VERSION_MIN = 140_000;
+/** How long the embedded database may take until its first answer. */
+const EMBEDDED_START_PATIENCE_MS = 30_000;
+const ASK_AGAIN_AFTER_MS = 100;
 
 /**
  * Drizzle over the pool, or over the connection of one transaction. Its own `transaction` is left out: when BEGIN
@@ -155,7 +158,7 @@ async function connectDatabase(
     close: () => (closed ??= close()),
   };
   try {
-    await refuseOldServer(pool);
+    await refuseOldServer(pool, kind === 'embedded' ? EMBEDDED_START_PATIENCE_MS : 0);
   } catch (error) {
     await database.close();
     throw error;
@@ -171,17 +174,26 @@ function trackedSocket(sockets: Set<Socket>): Socket {
   return socket;
 }
 
-async function refuseOldServer(pool: Pool): Promise<void> {
-  let version: string;
-  try {
-    const { rows } = await pool.query<{ server_version_num: string }>('SHOW server_version_num');
-    version = rows[0]?.server_version_num ?? '0';
-  } catch (error) {
-    const detail = 'The database cannot be reached.';
-    throw new Problem('storage-unavailable', detail, { hint: 'Check DATABASE_URL.', cause: error });
-  }
+/** The embedded engine may still be recovering, or the machine be busy: it is asked again until it answers. */
+async function refuseOldServer(pool: Pool, patienceMs: number): Promise<void> {
+  const version = await askVersion(pool, performance.now() + patienceMs);
   if (Number(version) >= SERVER_VERSION_MIN) return;
   throw new Problem('invalid-configuration', `PostgreSQL ${version} is too old; 14 is the least.`);
+}
+
+async function askVersion(pool: Pool, untilMs: number): Promise<string> {
+  for (;;) {
+    try {
+      const { rows } = await pool.query<{ server_version_num: string }>('SHOW server_version_num');
+      return rows[0]?.server_version_num ?? '0';
+    } catch (error) {
+      if (performance.now() >= untilMs) {
+        const detail = 'The database cannot be reached.';
+        throw new Problem('storage-unavailable', detail, { hint: 'Check DATABASE_URL.', cause: error });
+      }
+      await delay(ASK_AGAIN_AFTER_MS);
+    }
+  }
 }
 
 async function transact<T>(pool: Pool, work: (tx: Statements) => Promise<T>): Promise<T> {
