@@ -76,7 +76,7 @@ const ulidAfter = (prefix: string): Shape => ({
   bitsPerDigit: 5,
   slack: 2,
   digits: digitsOf(crockford),
-  unpack: unpackUlid,
+  unpack: unpackCrockford,
 });
 
 /** Thumbprints (RFC 7638), UUIDs, ULIDs, and the hub's own ids. The form of each is its index. */
@@ -99,7 +99,8 @@ const shapes: readonly Shape[] = [
   },
   ulidAfter(''),
   ulidAfter('rev_'),
-  ulidAfter('sig_'),
+  // The second half of a ULID.
+  { ...ulidAfter(''), bytes: 10, slack: 0 },
 ];
 
 /** Forms below are shapes, or free for shapes to come. */
@@ -115,8 +116,9 @@ function formOf(text: string): number {
     case 26:
       return 2;
     case 30:
-      if (text.startsWith('rev_')) return 3;
-      return text.startsWith('sig_') ? 4 : -1;
+      return text.startsWith('rev_') ? 3 : -1;
+    case 16:
+      return 4;
     default:
       return -1;
   }
@@ -173,10 +175,11 @@ function unpackUuid(bytes: Buffer): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }
 
-function unpackUlid(bytes: Buffer): string {
+/** The first digit of a whole ULID has two bits too many, the first of its second half none. */
+function unpackCrockford(bytes: Buffer): string {
   let text = '';
   let bits = 0;
-  let held = 2;
+  let held = bytes.length === 16 ? 2 : 0;
   for (const byte of bytes) {
     bits = (bits << 8) | byte;
     held += 8;

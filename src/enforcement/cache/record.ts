@@ -53,8 +53,9 @@ const hasStepUp = 1 << 9;
 const hasRestrict = 1 << 10;
 const hasAgent = 1 << 11;
 const hasNext = 1 << 12;
-const anchorShift = 13;
-const membersShift = 17;
+const hasUlidSignal = 1 << 13;
+const anchorShift = 14;
+const membersShift = 18;
 
 /** Writes at the place, which then stands behind it. `entry` is one that `whyNotApplied` has passed. */
 export function writeRecord(entry: PutEntry, filing: Filing, words: Dictionary, place: Place): void {
@@ -73,11 +74,14 @@ export function writeRecord(entry: PutEntry, filing: Filing, words: Dictionary, 
   writeVarint(place, position?.seq ?? 0);
   const idTime = timeOfId(entry.id);
   writeSigned(place, entry.committed_at_ms - idTime);
+  if (isUlidSignal(entry.signal_id)) {
+    writeSigned(place, timeOfId(entry.signal_id) - idTime);
+    packText(entry.signal_id.slice(timeEnd), place);
+  } else packText(entry.signal_id, place);
   const committed = Math.floor(entry.committed_at_ms / 1000);
   if (entry.cut_off !== undefined) writeSigned(place, entry.cut_off - committed);
   if (entry.lapses_at !== undefined) writeSigned(place, entry.lapses_at - (entry.cut_off ?? committed));
   writeWord(words, entry.reason, place);
-  packText(entry.signal_id, place);
   for (const member of anchorOrder) {
     const value = entry.match[member];
     if (value === undefined || member === filing.anchor) continue;
@@ -97,12 +101,14 @@ export function readRecord(place: Place, words: Dictionary): PutEntry {
   const id = unpackText(place);
   const epoch = readWord(words, place);
   const position = formatPosition({ epoch, seq: readVarint(place) });
-  const committedAtMs = readSigned(place) + timeOfId(id);
+  const idTime = timeOfId(id);
+  const committedAtMs = readSigned(place) + idTime;
+  const signalId =
+    flags & hasUlidSignal ? signalAt(readSigned(place) + idTime) + unpackText(place) : unpackText(place);
   const committed = Math.floor(committedAtMs / 1000);
   const cutOff = flags & hasCutOff ? readSigned(place) + committed : undefined;
   const lapsesAt = flags & hasLapse ? readSigned(place) + (cutOff ?? committed) : undefined;
   const reason = readWord(words, place);
-  const signalId = unpackText(place);
   const match = readMatch(flags, anchorValue, words, place);
   const basis = bases[((flags >>> basisShift) & 0b11) - 1];
   return {
@@ -152,6 +158,7 @@ function flagsOf(entry: PutEntry, { anchor, next }: Filing): number {
   if (entry.restrict) flags |= hasRestrict;
   if (entry.agent !== undefined) flags |= hasAgent;
   if (next !== 0) flags |= hasNext;
+  if (isUlidSignal(entry.signal_id)) flags |= hasUlidSignal;
   flags |= kindOf(anchor) << anchorShift;
   anchorOrder.forEach((member, kind) => {
     if (entry.match[member] !== undefined) flags |= 1 << (membersShift + kind);
@@ -171,14 +178,30 @@ function readMatch(flags: number, anchorValue: string, words: Dictionary, place:
 }
 
 const ulidDigits = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
+/** Ids are four characters of prefix, ten digits of time, and chance. */
+const idLength = 30;
+const timeEnd = 14;
 
-/** Milliseconds that a ULID after the prefix begins with; 0 where there is none. What is subtracted when writing is added when reading. */
+/** Milliseconds that the id says; 0 where it says none. What is subtracted when writing is added when reading. */
 function timeOfId(id: string): number {
+  if (id.length !== idLength) return 0;
   let time = 0;
-  for (let index = 4; index < 14; index += 1) {
+  for (let index = 4; index < timeEnd; index += 1) {
     const digit = ulidDigits.indexOf(id.charAt(index));
-    if (digit < 0 || id.length !== 30) return 0;
+    if (digit < 0) return 0;
     time = time * 32 + digit;
   }
   return time;
+}
+
+/** Whether its first half can be told from its time alone. */
+const isUlidSignal = (id: string): boolean => id.startsWith(signalAt(timeOfId(id)));
+
+/** A signal's id up to its chance. */
+function signalAt(time: number): string {
+  let digits = '';
+  for (let rest = time; digits.length < timeEnd - 4; rest = Math.floor(rest / 32)) {
+    digits = ulidDigits.charAt(rest % 32) + digits;
+  }
+  return `sig_${digits}`;
 }
