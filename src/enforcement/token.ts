@@ -74,7 +74,7 @@ export function createTokenVerifier(options: {
       const jws = parseCompactJws(compact, tokenCharactersMax);
       if (!jws) return reason('malformed-token');
       const issuer = accepted.get(textOf(jws.payload, 'iss') ?? '');
-      if (!issuer) return reason('unknown-issuer');
+      if (!issuer) return accepted.size === 0 ? noIssuerYet : reason('unknown-issuer');
       const facts = { header: jws.header, claims: jws.payload, issuer: issuer.settings, audience };
       const rule = refusedBy({ ...facts, nowSeconds: clock.nowMs() / 1_000 });
       return rule ?? verifyAndRemember(jws, sha256, issuer);
@@ -147,6 +147,11 @@ function refusedBy(facts: TokenFacts): Reason | undefined {
   const rule = tokenRules.find(({ refuses }) => refuses(facts));
   return rule && reason(rule.code, { text: rule.text });
 }
+
+/** The hub names them; until it was heard nobody's token can be judged. */
+const noIssuerYet = reason('keys-unavailable', {
+  text: 'It is not known yet whose tokens are accepted here.',
+});
 
 const isSame = (some: unknown, others: unknown): boolean => JSON.stringify(some) === JSON.stringify(others);
 

@@ -1,8 +1,8 @@
-import type { AddressInfo } from 'node:net';
 import Fastify, { type FastifyInstance } from 'fastify';
 import * as oauth from 'oauth4webapi';
 import { calculateJwkThumbprint, exportJWK } from 'jose';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { freePort } from '../../enforcement/guards/free-port.ts';
 import { aPoint } from '../../enforcement/enforcer/a-point.ts';
 import { type AnIssuer, anIssuer } from '../../enforcement/token/an-issuer.ts';
 
@@ -24,14 +24,6 @@ afterAll(async () => {
   await app.close();
   await issuer.close();
 });
-
-async function freePort(): Promise<number> {
-  const probe = Fastify();
-  await probe.listen({ port: 0, host: '127.0.0.1' });
-  const { port } = probe.server.address() as AddressInfo;
-  await probe.close();
-  return port;
-}
 
 it('RFC 9449 §9: a client of oauth4webapi is asked for a nonce, takes it, and passes', async () => {
   const keys = await oauth.generateKeyPair('ES256');

@@ -233,6 +233,11 @@ describe('settings', () => {
   it('issuers of the hub are accepted when they arrive, and ours win over them', async () => {
     const point = aPoint(issuer, { issuers: [] });
     const agent = await anAgent(issuer);
+    expect(await refusalOf(point, await agent.request())).toMatchObject({
+      status: 503,
+      code: 'keys-unavailable',
+    });
+    point.client.onConfiguration?.({ issuers: [{ ...issuer.settings(), url: 'https://other.example' }] });
     expect(await outcomeOf(point, agent.request())).toBe('unknown-issuer');
     point.client.onConfiguration?.({ issuers: [issuer.settings()] });
     expect(await outcomeOf(point, agent.request())).toBe('access');
@@ -250,6 +255,6 @@ describe('settings', () => {
     point.client.onConfiguration?.({
       issuers: [{ ...issuer.settings(), ...profileDefaults.okta, token_types: 'jwt' as never }],
     });
-    expect(await outcomeOf(point, agent.request())).toBe('unknown-issuer');
+    expect(await outcomeOf(point, agent.request())).toBe('keys-unavailable');
   });
 });

@@ -165,7 +165,7 @@ describe('a token that passes', () => {
     await verifier.verify(compact);
     verifier.accept([issuer.settings({ max_token_life: 60 })]);
     expect(await verifier.verify(compact)).toMatchObject({ code: 'invalid-token' });
-    verifier.accept([]);
+    verifier.accept([{ ...issuer.settings(), url: 'https://other.example' }]);
     expect(await verifier.verify(compact)).toMatchObject({ code: 'unknown-issuer' });
   });
 
