@@ -23,7 +23,7 @@ declare module 'vitest' {
   }
 }
 
-export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const programs = findPostgresPrograms();
   const directory = mkdtempSync(join(tmpdir(), 'caep-hub-test-'));
   let embedded: Promise<string> | undefined;
