@@ -30,6 +30,7 @@ execFileSync(
   },
 );
 copyFileSync(path.join(root, 'LICENSE'), path.join(folder, 'LICENSE'));
+copyFileSync(path.join(root, 'docs/enforcement.md'), path.join(folder, 'README.md'));
 writeFileSync(path.join(folder, 'package.json'), `${JSON.stringify(manifest(), undefined, 2)}\n`);
 
 function manifest(): Record<string, unknown> {
