@@ -1,12 +1,13 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes, randomInt, randomUUID } from 'node:crypto';
 import { ulid } from 'ulid';
 import { entryVersion, type PutEntry } from '../src/core/feed.ts';
 import type { Match } from '../src/core/revocation.ts';
 import type { TokenContext } from '../src/core/token-context.ts';
 
 export const issuer = 'https://idp.example/tenant';
-export const epoch = '7f3a9c01';
+const epoch = '7f3a9c01';
 
+const namesMax = 1_000_000;
 const thumbprint = (): string => randomBytes(32).toString('base64url');
 
 /** What a hub that kills agents, people, keys, tokens and sessions holds, in a fixed mixture; of 20 entries. */
@@ -20,7 +21,7 @@ const mixture: readonly (readonly [share: number, match: (number: number) => Mat
 const kinds = mixture.flatMap(([share, match]) => Array<typeof match>(share).fill(match));
 
 /** The entry of this number, parsed from JSON as a feed brings it; every call draws new names and keys. */
-export function anEntry(number: number, committedAtMs: number): PutEntry {
+function anEntry(number: number, committedAtMs: number): PutEntry {
   const match = kinds[number % kinds.length]?.(number) ?? {};
   const cutOff = Math.floor(committedAtMs / 1_000) + 5;
   const entry: PutEntry = {
@@ -54,13 +55,13 @@ export function aContext(nowSeconds: number): TokenContext {
   return {
     iss: issuer,
     sub: randomUUID(),
-    client_id: `runner-${randomUUID()}`,
+    client_id: `runner-${randomInt(namesMax)}`,
     jkt: thumbprint(),
     jti: randomUUID(),
     sid: randomUUID(),
     token_sha256: thumbprint(),
     iat: nowSeconds,
     exp: nowSeconds + 900,
-    act: [{ iss: issuer, sub: randomUUID(), client_id: `actor-${randomUUID()}` }],
+    act: [{ iss: issuer, sub: randomUUID(), client_id: `actor-${randomInt(namesMax)}` }],
   };
 }

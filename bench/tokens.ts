@@ -49,7 +49,10 @@ export async function startIssuer(): Promise<Issuer> {
         },
       );
     },
-    close: () => void server.close().closeAllConnections(),
+    close() {
+      server.close();
+      server.closeAllConnections();
+    },
   };
 }
 
