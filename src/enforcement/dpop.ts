@@ -15,7 +15,7 @@ import { targetPath } from './dpop-uri.ts';
 import type { Clock } from './feed-types.ts';
 import type { Nonces } from './nonce.ts';
 import { type Reason, reason } from './refusal.ts';
-import { createReplayMemory } from './replay.ts';
+import { createReplayMemory, proofsRememberedMax } from './replay.ts';
 import { isJsonObject, parseJsonPart } from './token-format.ts';
 import {
   algorithmOf,
@@ -49,7 +49,7 @@ export type ProofVerifier = {
 };
 
 /** Longer proofs are refused unread. */
-export const proofCharactersMax = 4_096;
+const proofCharactersMax = 4_096;
 /** Keys are remembered with the header that names them: one look-up instead of decoding, thumbprint and import. */
 const keysRememberedMax = 10_000;
 const keysRememberedCharactersMax = 8 * 1_024 * 1_024;
@@ -70,10 +70,12 @@ export function createProofVerifier(options: {
   readonly origin: string;
   readonly clock: Clock;
   readonly nonces: Nonces;
+  /** Used proofs that are remembered; the next one is refused. */
+  readonly proofsMax?: number;
 }): ProofVerifier {
-  const { origin, clock, nonces } = options;
+  const { origin, clock, nonces, proofsMax = proofsRememberedMax } = options;
   const spanMs = (proofAgeMaxSeconds + proofAheadMaxSeconds) * 1_000;
-  const replays = createReplayMemory({ clock, spanMs });
+  const replays = createReplayMemory({ clock, spanMs, proofsMax });
   const keys = createProofKeys();
   const demanded = new LRUCache<string, true>({ max: demandsRememberedMax });
 
@@ -86,7 +88,7 @@ export function createProofVerifier(options: {
     verify(request) {
       const compact = takeApart(request.fields);
       if ('kind' in compact) return compact;
-      const header = keys.known(request.jkt, compact.header) ?? readHeader(compact.header);
+      const header = keys.known(compact.header) ?? readHeader(compact.header);
       if (header.kind === 'reason') return header;
       const claims = readProofClaims(parseJsonPart(compact.payload) ?? {});
       const text = claims ? refusalText(proofClaimRules, factsOf(request, claims)) : formText;
@@ -116,10 +118,7 @@ function createProofKeys() {
   });
   const strangers = new LRUCache<string, number>({ max: tokensWithStrangersMax });
   return {
-    known(jkt: string, part: string): KnownHeader | undefined {
-      const header = headers.get(part);
-      return header?.jkt === jkt ? header : undefined;
-    },
+    known: (part: string): KnownHeader | undefined => headers.get(part),
     own(part: string, header: ProofHeader): KeyObject | undefined {
       if (header.key) return header.key;
       const key = importPublicKey(header.members);

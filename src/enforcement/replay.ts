@@ -23,9 +23,9 @@ export const proofsRememberedMax = 1_000_000;
 export function createReplayMemory(options: {
   readonly clock: Clock;
   readonly spanMs: number;
-  readonly proofsMax?: number;
+  readonly proofsMax: number;
 }): ReplayMemory {
-  const { clock, spanMs, proofsMax = proofsRememberedMax } = options;
+  const { clock, spanMs, proofsMax } = options;
   let current = new Set<string>();
   let previous = new Set<string>();
   let turnedAtMs = clock.monotonicMs();

@@ -11,7 +11,7 @@ export type CompactJws = {
 };
 
 /** Deeper JSON is refused before anything walks it. */
-export const jsonDepthMax = 16;
+const jsonDepthMax = 16;
 
 const compactShape = /^([\w-]+)\.([\w-]+)\.([\w-]+)$/;
 

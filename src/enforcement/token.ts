@@ -38,7 +38,7 @@ export type TokenVerifier = {
 };
 
 /** Longer tokens are refused unread. */
-export const tokenCharactersMax = 8_192;
+const tokenCharactersMax = 8_192;
 /** Verified tokens are remembered up to this number and, together, length. */
 const tokensRememberedMax = 20_000;
 const tokensRememberedCharactersMax = 32 * 1_024 * 1_024;

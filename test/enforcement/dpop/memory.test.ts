@@ -11,7 +11,7 @@ describe('RFC 9449 §11.1: the memory of used proofs', () => {
   it('knows a proof for at least its span, whenever the sets turn, and forgets it within two', () => {
     for (let phase = 0; phase < 100; phase += 7) {
       const { time, clock } = aClock();
-      const memory = createReplayMemory({ clock, spanMs: 100 });
+      const memory = createReplayMemory({ clock, spanMs: 100, proofsMax: 100 });
       time.ms += phase;
       memory.remember('key', 'early');
       for (let passed = 0; passed < 99; passed += 33) {
@@ -25,7 +25,7 @@ describe('RFC 9449 §11.1: the memory of used proofs', () => {
   });
 
   it('keeps keys apart', () => {
-    const memory = createReplayMemory({ clock: aClock().clock, spanMs: 100 });
+    const memory = createReplayMemory({ clock: aClock().clock, spanMs: 100, proofsMax: 100 });
     expect(memory.remember('one', 'jti')).toBe('new');
     expect(memory.remember('two', 'jti')).toBe('new');
     expect(memory.remember('one', 'jti')).toBe('replayed');

@@ -19,9 +19,9 @@ const token = 'the.access.token';
 const ath = (text: string) => createHash('sha256').update(text).digest('base64url');
 const now = () => Math.floor(Date.now() / 1_000);
 
-function aVerifier() {
+function aVerifier(more: { readonly proofsMax?: number } = {}) {
   const nonces = createNonces({ clock: systemClock });
-  return { ...createProofVerifier({ origin, clock: systemClock, nonces }), nonces };
+  return { ...createProofVerifier({ origin, clock: systemClock, nonces, ...more }), nonces };
 }
 
 const aRequest = (
@@ -155,6 +155,11 @@ describe('RFC 9449 §4.3: a bad proof is refused', () => {
     expect(await outcomeOf(bad)).toMatchObject({ kind: 'reason', code: 'invalid-proof' });
   });
 
+  it('(1) two proofs are told apart from a malformed one', async () => {
+    const texts = await Promise.all(badProofs.slice(1, 3).map(async (bad) => outcomeOf(bad)));
+    expect(texts).toMatchObject(Array(2).fill({ text: 'There is more than one DPoP proof.' }));
+  });
+
   it('each rule refuses at least one of them: no rule stands idle', async () => {
     const outcomes = await Promise.all(badProofs.map(outcomeOf));
     const texts = new Set(outcomes.map((outcome) => outcome.kind === 'reason' && outcome.text));
@@ -187,6 +192,17 @@ describe('RFC 9449 §4.3 (12): the key must be the one that the token is bound t
     expect(outcome).toEqual({ kind: 'reason', code: 'wrong-key', presentedJkt: thief.jkt });
   });
 
+  it('strangers are looked at a few times for each token, then refused unseen', async () => {
+    const owner = await aClient();
+    const { verify } = aVerifier();
+    const named = [];
+    for (let count = 0; count < 10; count += 1) {
+      const outcome = verify(aRequest(owner, [await (await aClient()).proof({ url, token })]));
+      named.push('presentedJkt' in outcome);
+    }
+    expect(named).toEqual([...Array(8).fill(true), false, false]);
+  });
+
   it('a proof by another key that does not verify accuses nobody', async () => {
     const [owner, framed] = await Promise.all([aClient(), aClient()]);
     const forged = withPayload(await framed.proof({ url, token: 'old' }), { ath: ath(token) });
@@ -208,6 +224,15 @@ describe('RFC 9449 §11.1: a proof is used once', () => {
     const request = aRequest(client, [await client.proof({ url, token })]);
     expect(verify(request)).toEqual({ kind: 'proof', nonceAge: undefined });
     expect(verify(request)).toMatchObject({ code: 'proof-replayed' });
+  });
+
+  it('when no more can be remembered, a new one is refused: nothing is forgotten to make room', async () => {
+    const client = await aClient();
+    const { verify } = aVerifier({ proofsMax: 1 });
+    const [first, second] = await Promise.all([client.proof({ url, token }), client.proof({ url, token })]);
+    expect(verify(aRequest(client, [first]))).toMatchObject({ kind: 'proof' });
+    expect(verify(aRequest(client, [second]))).toMatchObject({ code: 'replay-memory-full' });
+    expect(verify(aRequest(client, [first]))).toMatchObject({ code: 'proof-replayed' });
   });
 
   it('a proof that is refused for its signature does not burn its jti', async () => {

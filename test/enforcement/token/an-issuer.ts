@@ -95,7 +95,7 @@ export async function anIssuer(): Promise<AnIssuer> {
 }
 
 /** Signed whatever it says. */
-export function aToken(claims: object, header: object, signer: SigningKey): Promise<string> {
+function aToken(claims: object, header: object, signer: SigningKey): Promise<string> {
   const now = Math.floor(Date.now() / 1_000);
   const payload = {
     sub: 'agent-7',
