@@ -14,8 +14,8 @@ export function mergeKey(entry: Omit<Revocation, 'id' | 'signalId' | 'sourceId'>
     entry.reach,
     entry.effect,
     entry.cutOffBasis,
-    entry.stepUp,
-    entry.restrict,
+    sorted(entry.stepUp),
+    sorted(entry.restrict),
     entry.family === undefined ? undefined : [entry.family, entry.subjectKey],
     entry.liftAtMs !== undefined,
   ]);
@@ -29,8 +29,8 @@ export function standingMergeKey(standing: PlannedStanding): Uint8Array {
     template.reach,
     template.effect,
     template.cutOffBasis,
-    template.stepUp,
-    template.restrict,
+    sorted(template.stepUp),
+    sorted(template.restrict),
     template.lineage,
     template.within && matchKey(template.within),
     template.issuers,
@@ -40,10 +40,13 @@ export function standingMergeKey(standing: PlannedStanding): Uint8Array {
 }
 
 function digest(parts: readonly unknown[]): Uint8Array {
-  return createHash('sha256').update(JSON.stringify(parts, sortMembers)).digest();
+  return createHash('sha256').update(JSON.stringify(parts)).digest();
 }
 
-const sortMembers = (_: string, value: unknown): unknown =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
-    : value;
+/** Obligations are equal whatever the order of their members. */
+function sorted(obligation: object | undefined): unknown {
+  if (obligation === undefined) return undefined;
+  return Object.entries(obligation)
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, value]: readonly [string, unknown]) => [name, value]);
+}

@@ -84,13 +84,13 @@ export const orderRoutes: FastifyPluginAsyncTypebox<OrderRoutesOptions> = async 
           'Becomes the signal `revocation-lifted`. Lifting a disable leaves a cut-off at this moment behind, unless `restore_tokens`.',
         params: IdParams,
         querystring: SignalQuery,
-        body: Type.Optional(LiftBody),
+        body: LiftBody,
         response: { 200: SignalAnswer, 202: SignalAnswer },
       },
     },
     async (request, reply) => {
       const entry = await liveEntry(reader, request.params.id);
-      const statement = makeStatement(liftOf(request, entry, request.body ?? {}));
+      const statement = makeStatement(liftOf(request, entry, request.body));
       if (request.query.dry_run === true) {
         return toSignalAnswer(await handle(statement, { dryRun: true }), { dryRun: true });
       }

@@ -47,17 +47,21 @@ export function toOrderData(body: Static<typeof OrderBody>): JsonObject {
   return data as JsonObject;
 }
 
-export const LiftBody = Type.Object(
-  {
-    reason: Type.Optional(Type.String({ minLength: 1, maxLength: 1_000 })),
-    restore_tokens: Type.Optional(
-      Type.Boolean({
-        description: 'Leave no cut-off behind: tokens from before live again. Waits for two persons.',
-      }),
-    ),
-  },
-  { additionalProperties: false, $id: 'LiftBody' },
-);
+/** May be left out altogether. */
+export const LiftBody = Type.Union([
+  Type.Object(
+    {
+      reason: Type.Optional(Type.String({ minLength: 1, maxLength: 1_000 })),
+      restore_tokens: Type.Optional(
+        Type.Boolean({
+          description: 'Leave no cut-off behind: tokens from before live again. Waits for two persons.',
+        }),
+      ),
+    },
+    { additionalProperties: false, $id: 'LiftBody' },
+  ),
+  Type.Null(),
+]);
 
 const memberQuery = Object.fromEntries(
   matchMembers.map((member) => [member, Type.Optional(Type.String({ maxLength: textMax }))]),

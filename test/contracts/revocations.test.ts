@@ -5,6 +5,7 @@ import { createHeldStore } from '../../src/adapters/postgres/held-store.ts';
 import { createRevocationReader } from '../../src/adapters/postgres/revocation-reader.ts';
 import { createDueStore, createSweeps } from '../../src/adapters/postgres/revocation-sweeps.ts';
 import { newId } from '../../src/adapters/system/ids.ts';
+import type { Match } from '../../src/core/revocation.ts';
 import { createDueWork } from '../../src/pipeline/due-work.ts';
 import { forEachDatabase } from '../support/databases.ts';
 import { aClient, aPipeline, aSource, aStatement } from '../support/statements.ts';
@@ -42,7 +43,7 @@ forEachDatabase('revocations', (fixture) => {
       const handled = await handle(aStatement({ subject }));
       const id = handled.revocations[0]!.id;
       const filters = [
-        { match: { client_id: String(subject['client_id']) } },
+        { match: subject as Match },
         { signalId: handled.signalId },
         { signalId: handled.signalId, state: 'live' as const, effect: 'deny' as const },
       ];
@@ -86,10 +87,7 @@ forEachDatabase('revocations', (fixture) => {
       expect(await reader().find(id)).toMatchObject({ state: 'live' });
       await Promise.all([dueWork(61_000).liftDue(stop), dueWork(61_000).liftDue(stop)]);
       expect(await reader().find(id)).toMatchObject({ state: 'lifted' });
-      const left = await reader().list(
-        { match: { client_id: String(subject['client_id']) }, state: 'live' },
-        { limit: 5 },
-      );
+      const left = await reader().list({ match: subject, state: 'live' }, { limit: 5 });
       expect(left).toEqual([expect.objectContaining({ effect: 'deny', cutOff: expect.any(Number) })]);
     });
   });

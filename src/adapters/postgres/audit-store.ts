@@ -1,6 +1,6 @@
 import { and, asc, desc, eq, gt, isNotNull, isNull, lt, or, sql, type SQL } from 'drizzle-orm';
 import type { AuditChainStore, AuditFilter, AuditRow, AuditStore, ChainedRow } from '../../audit/ports.ts';
-import type { Json, JsonObject } from '../../core/vocabulary.ts';
+import type { Json } from '../../core/vocabulary.ts';
 import type { AuditEntry } from '../../pipeline/ports.ts';
 import type { Database, Statements } from './database.ts';
 import { auditHead, auditLog } from './schema.ts';
@@ -12,16 +12,19 @@ const ROWS_MAX = 1_000;
 export async function insertAudit(tx: Statements, entries: readonly AuditEntry[]): Promise<void> {
   for (let start = 0; start < entries.length; start += ROWS_MAX) {
     const rows = entries.slice(start, start + ROWS_MAX).map((entry) => ({
-      atMs: entry.atMs,
+      at_ms: entry.atMs,
       actor: storable(entry.actor),
       action: entry.action,
       target: storable(entry.target),
       outcome: entry.outcome,
-      correlationId: entry.correlationId === undefined ? null : storable(entry.correlationId),
+      correlation_id: entry.correlationId === undefined ? null : storable(entry.correlationId),
       txn: entry.txn === undefined ? null : storable(entry.txn),
-      detail: storableJson(entry.detail ?? {}) as JsonObject,
+      detail: storableJson(entry.detail ?? {}),
     }));
-    await tx.insert(auditLog).values(rows);
+    await tx.execute(sql`
+      INSERT INTO hub.audit_log (at_ms, actor, action, target, outcome, correlation_id, txn, detail)
+      SELECT * FROM json_to_recordset(${JSON.stringify(rows)}::json) AS x (at_ms bigint, actor text, action text, target text,
+        outcome text, correlation_id text, txn text, detail jsonb)`);
   }
 }
 

@@ -18,15 +18,17 @@ export type PutRevocation = {
   readonly coveredAt?: FeedPlace;
 };
 
+/** Entries of which no two merge with each other. @see foldMerging */
+export type FoldedEntry = { readonly entry: Revocation; readonly key: string };
+
 /**
  * Puts entries, or moves those forward that they merge with (DESIGN §5). Does not append to the feed.
  *
- * @param entries no two of them merge with each other: `foldMerging` first.
  * @returns in the order given.
  */
 export async function putRevocations(
   tx: Statements,
-  entries: readonly Revocation[],
+  entries: readonly FoldedEntry[],
   nowMs: Millis,
 ): Promise<readonly PutRevocation[]> {
   const puts: PutRevocation[] = [];
@@ -38,11 +40,10 @@ export async function putRevocations(
 
 async function putChunk(
   tx: Statements,
-  entries: readonly Revocation[],
+  entries: readonly FoldedEntry[],
   nowMs: Millis,
 ): Promise<PutRevocation[]> {
-  const keys = entries.map((entry) => Buffer.from(mergeKey(entry)).toString('hex'));
-  const input = entries.map((entry, index) => ({ ...revocationRow(entry), merge_key: keys[index] }));
+  const input = entries.map(({ entry, key }) => ({ ...revocationRow(entry), merge_key: key }));
   const { rows } = await tx.execute<PutRow>(sql`
     INSERT INTO hub.revocations AS r (id, match, reach, effect, cut_off, cut_off_basis, lapses_at, step_up, restrict,
         reason, merge_key, signal_id, source_id, standing_id, cause, family, subject_key, agent, lift_at_ms, put_at_ms)
@@ -63,8 +64,8 @@ async function putChunk(
   const byId = new Map(rows.map((row) => [row.row.id, row]));
   const merging = rows.filter(({ row }) => row.cut_off !== undefined);
   const byKey = new Map(merging.map((row) => [`${row.row.source_id} ${row.merge_key}`, row]));
-  return entries.map((asked, index) => {
-    const put = byId.get(asked.id) ?? byKey.get(`${asked.sourceId} ${keys[index]}`);
+  return entries.map(({ entry: asked, key }) => {
+    const put = byId.get(asked.id) ?? byKey.get(`${asked.sourceId} ${key}`);
     if (put === undefined) throw new Error(`revocation ${asked.id} was not put`);
     const entry = revocationOf(put.row);
     const merged = entry.id !== asked.id;
@@ -96,21 +97,21 @@ function reachesFurther(now: Revocation, asked: Revocation): boolean {
  * @returns which of the folded entries stands for each one given.
  */
 export function foldMerging(entries: readonly Revocation[]): {
-  readonly folded: readonly Revocation[];
+  readonly folded: readonly FoldedEntry[];
   readonly standsFor: readonly number[];
 } {
-  const folded: Revocation[] = [];
-  const byKey = new Map<string, number>();
+  const folded: FoldedEntry[] = [];
+  const bySourceAndKey = new Map<string, number>();
   const standsFor = entries.map((entry) => {
-    if (entry.cutOff === undefined) return folded.push(entry) - 1;
-    const key = `${entry.sourceId} ${Buffer.from(mergeKey(entry)).toString('base64')}`;
-    const index = byKey.get(key);
+    const key = Buffer.from(mergeKey(entry)).toString('hex');
+    const index = bySourceAndKey.get(`${entry.sourceId} ${key}`);
     const first = index === undefined ? undefined : folded[index];
-    if (index === undefined || first === undefined) {
-      byKey.set(key, folded.length);
-      return folded.push(entry) - 1;
+    if (entry.cutOff === undefined || index === undefined || first === undefined) {
+      const last = folded.push({ entry, key }) - 1;
+      if (entry.cutOff !== undefined) bySourceAndKey.set(`${entry.sourceId} ${key}`, last);
+      return last;
     }
-    folded[index] = moveForward(first, entry);
+    folded[index] = { entry: moveForward(first.entry, entry), key };
     return index;
   });
   return { folded, standsFor };
