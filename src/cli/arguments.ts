@@ -19,7 +19,7 @@ export function parseSpan(option: string, text: string): number {
 
 /** @throws CliProblem for anything but a whole number from `minimum` on. */
 export function parseCount(option: string, text: string, minimum = 0): number {
-  const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+  const value = /^\d{1,12}$/.test(text) ? Number(text) : Number.NaN;
   if (value >= minimum) return value;
   throw wrongUsage(`${option} "${text}" is no whole number from ${minimum} on.`);
 }

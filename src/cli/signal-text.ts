@@ -10,7 +10,7 @@ export function answerLines(answer: SignalAnswer, paint: Paint): readonly string
   const { decision, duplicate, signal_id: id, dry_run: dryRun } = answer;
   const head = dryRun === true ? paint.bold('dry run') : `${paint.bold(id ?? '')} ${decision.outcome}`;
   return [
-    `${head}${duplicate ? ' (it was said before: nothing new was done)' : ''}`,
+    `${head}${duplicate ? ' (the hub had it already)' : ''}`,
     decision.outcome === 'applied' ? decision.text : paint.yellow(decision.text),
     ...blastLines(answer),
     ...entryLines(answer, paint),

@@ -1,0 +1,64 @@
+import { once } from 'node:events';
+import { createServer, request, type Server } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+
+export type AProxy = {
+  readonly url: string;
+  /** Everything that was sent through it: first lines, headers and bodies. */
+  readonly sent: readonly string[];
+  /** The next answers are lost on the way, so many of them: the hub did what it was asked. */
+  loseAnswers(count: number): void;
+  /** Every connection breaks; new ones work. */
+  cut(): void;
+  close(): Promise<void>;
+};
+
+/** What may stand between a command and its hub, with what may happen there. */
+export async function startProxy(target: string): Promise<AProxy> {
+  const sent: string[] = [];
+  const sockets = new Set<Socket>();
+  let toLose = 0;
+  const server: Server = createServer((incoming, outgoing) => {
+    const chunks: Buffer[] = [];
+    incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
+    incoming.on('end', () => {
+      const body = Buffer.concat(chunks);
+      sent.push(`${incoming.method} ${incoming.url}\n${incoming.rawHeaders.join('\n')}\n${body.toString()}`);
+      const onward = request(target + incoming.url, { method: incoming.method, headers: incoming.headers });
+      onward.on('error', () => outgoing.destroy());
+      onward.on('response', (answer) => {
+        const isLost = incoming.method === 'POST' && toLose > 0;
+        if (isLost) {
+          toLose -= 1;
+          answer.resume().on('end', () => outgoing.destroy());
+          return;
+        }
+        outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
+        answer.on('error', () => outgoing.destroy());
+        answer.pipe(outgoing);
+      });
+      outgoing.on('close', () => onward.destroy());
+      onward.end(body);
+    });
+  });
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const cut = () => {
+    for (const socket of sockets) socket.destroy();
+  };
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    sent,
+    loseAnswers: (count) => void (toLose = count),
+    cut,
+    async close() {
+      cut();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
