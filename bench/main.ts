@@ -28,15 +28,16 @@ async function main(): Promise<number> {
     quick: options.quick,
     progress: (text) => void process.stderr.write(`  ${text}\n`),
   };
+  const where = machine();
   const measured: Measured[] = [];
   for (const row of options.rows) {
     process.stderr.write(`${row.name}: ${row.title}\n`);
     measured.push({ row, result: await row.run(settings) });
   }
   process.stdout.write(
-    `${machine()}${options.quick ? ', --quick: not to be quoted' : ''}\n\n${toTable(measured)}`,
+    `${where}${options.quick ? ', --quick: not to be quoted' : ''}\n\n${toTable(measured)}`,
   );
-  if (options.json !== undefined) writeFileSync(options.json, toJson(measured));
+  if (options.json !== undefined) writeFileSync(options.json, toJson(where, measured));
   return 0;
 }
 

@@ -1,4 +1,4 @@
-import { cpus } from 'node:os';
+import { cpus, loadavg } from 'node:os';
 import type { Line, Row, RowResult, Unit } from './contract.ts';
 import { median } from './measure.ts';
 
@@ -19,11 +19,12 @@ const ratiosOf = ({ ours, baseline }: Line): readonly number[] =>
 const isMet = (line: Line): boolean | undefined =>
   line.budget?.holds(spreadOf(ratiosOf(line)).median, spreadOf(line.ours).median);
 
-/** The machine in a line: what the figures of different runs differ by first. */
-export const machine = (): string => {
+/** The machine in a line, and how busy others keep it at this moment: what figures of different runs differ by first. */
+export function machine(): string {
   const [first] = cpus();
-  return `${cpus().length} cores (${first?.model.trim() ?? 'unknown'}), Node ${process.versions.node}, ${process.platform}`;
-};
+  const [lastMinute = 0] = loadavg();
+  return `${cpus().length} cores (${first?.model.trim() ?? 'unknown'}), load average ${lastMinute.toFixed(1)}, Node ${process.versions.node}, ${process.platform}`;
+}
 
 /** Everything that was measured, as Markdown that also reads well in a terminal. */
 export function toTable(measured: readonly Measured[]): string {
@@ -74,7 +75,7 @@ function formatNumber(value: number): string {
 }
 
 /** The same for machines, every round of it. */
-export function toJson(measured: readonly Measured[]): string {
+export function toJson(where: string, measured: readonly Measured[]): string {
   const rows = measured.map(({ row: { name, title, durability, algorithm }, result }) => ({
     name,
     title,
@@ -95,5 +96,5 @@ export function toJson(measured: readonly Measured[]): string {
       ...(line.budget && { budget: line.budget.text, met: isMet(line) }),
     })),
   }));
-  return `${JSON.stringify({ machine: machine(), node: process.versions.node, rows }, undefined, 2)}\n`;
+  return `${JSON.stringify({ machine: where, node: process.versions.node, rows }, undefined, 2)}\n`;
 }

@@ -5,7 +5,6 @@ import type { AddressInfo } from 'node:net';
 /** Everything here is signed with it. */
 export const algorithm = 'ES256';
 export const origin = 'https://api.example';
-export const audience = origin;
 
 const encode = (part: object): string => Buffer.from(JSON.stringify(part)).toString('base64url');
 
@@ -44,7 +43,7 @@ export async function startIssuer(): Promise<Issuer> {
         privateKey,
         { typ: 'at+jwt', alg: algorithm, kid: 'bench' },
         {
-          ...{ iss: url, aud: audience, sub: agent.sub, client_id: agent.clientId, jti: randomUUID() },
+          ...{ iss: url, aud: origin, sub: agent.sub, client_id: agent.clientId, jti: randomUUID() },
           ...{ iat, exp: iat + 900, scope: 'charges:read', cnf: { jkt: agent.jkt } },
         },
       );

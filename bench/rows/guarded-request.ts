@@ -6,16 +6,7 @@ import type { FeedClient, FeedClientOptions } from '../../src/enforcement/feed-t
 import type { Line, Row, RowResult, Settings } from '../contract.ts';
 import { someEntries } from '../entries.ts';
 import { inTurns, perSecond, perSecondSync } from '../measure.ts';
-import {
-  type Agent,
-  algorithm,
-  anAgent,
-  audience,
-  type Issuer,
-  origin,
-  startIssuer,
-  takeApart,
-} from '../tokens.ts';
+import { type Agent, algorithm, anAgent, type Issuer, origin, startIssuer, takeApart } from '../tokens.ts';
 
 const path = '/charges';
 const agentsCount = 64;
@@ -108,7 +99,7 @@ function validate(
   return perSecond(requests.length, async (index) => {
     const request = requests[index];
     if (!request) return;
-    await validateJwtAccessToken(server, request, audience, {
+    await validateJwtAccessToken(server, request, origin, {
       requireDPoP: true,
       signingAlgorithms: [algorithm],
       [allowInsecureRequests]: true,
@@ -150,7 +141,7 @@ function anEnforcer(issuer: Issuer, live: number): Enforcer {
       hub: 'http://127.0.0.1:1',
       token: 'unused',
       point: 'bench/1',
-      audience,
+      audience: origin,
       origin,
       issuers: [{ url: issuer.url, jwks_uri: issuer.jwksUri }],
     },

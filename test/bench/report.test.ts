@@ -39,10 +39,14 @@ describe('the report of a measurement', () => {
   });
 
   it('keeps every round for machines', () => {
-    const json = JSON.parse(toJson([{ row, result: { lines: [aLine()], notes: ['a note'] } }])) as {
+    const json = JSON.parse(
+      toJson('two cores', [{ row, result: { lines: [aLine()], notes: ['a note'] } }]),
+    ) as {
+      machine: string;
       rows: { notes: string[]; lines: { ours: { rounds: number[] } }[] }[];
     };
     expect(json.rows[0]?.lines[0]?.ours.rounds).toEqual([80, 40, 90]);
+    expect(json.machine).toBe('two cores');
     expect(json.rows[0]?.notes).toEqual(['a note']);
   });
 });
