@@ -1,0 +1,120 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Problem } from '../../src/core/problem.ts';
+import { createGroups, type Settled } from '../../src/pipeline/groups.ts';
+
+type Item = { readonly n: number; readonly keys?: readonly string[]; readonly weight?: number };
+
+/** Runs what `fate` says of each group, one event-loop turn later. */
+function observed(fate: (group: readonly Item[]) => readonly Settled<number>[]) {
+  const groups: (readonly Item[])[] = [];
+  let running = 0;
+  const add = createGroups<Item, number>(
+    {
+      async run(group) {
+        expect(++running).toBe(1);
+        groups.push(group);
+        await new Promise(setImmediate);
+        running--;
+        return fate(group);
+      },
+      keysOf: ({ keys = [] }) => keys,
+      weightOf: ({ weight = 1 }) => weight,
+    },
+    { itemsMax: 4, weightMax: 100 },
+  );
+  return { groups, add, sizes: () => groups.map((group) => group.length) };
+}
+
+const done = (group: readonly Item[]): readonly Settled<number>[] =>
+  group.map(({ n }) => ({ kind: 'done', result: n }));
+const items = (count: number): Item[] => Array.from({ length: count }, (_, n) => ({ n }));
+
+describe('DESIGN §5: signals that arrive while a transaction is under way share the next', () => {
+  it('the first runs at once and alone, those behind it together, up to the most', async () => {
+    const { add, sizes } = observed(done);
+    expect(await Promise.all(items(10).map(add))).toEqual(items(10).map(({ n }) => n));
+    expect(sizes()).toEqual([1, 4, 4, 1]);
+  });
+
+  it('a group ends where it is heavy enough', async () => {
+    const { add, sizes } = observed(done);
+    await Promise.all(items(5).map(({ n }) => add({ n, weight: 60 })));
+    expect(sizes()).toEqual([1, 2, 2]);
+  });
+
+  it('what shares a key never shares a group, and keeps its order; nobody is lost or run twice', async () => {
+    const keyed = fc.array(
+      fc.record({ keys: fc.uniqueArray(fc.constantFrom('a', 'b', 'c'), { maxLength: 2 }) }),
+      { maxLength: 40 },
+    );
+    await fc.assert(
+      fc.asyncProperty(keyed, async (parts) => {
+        const { add, groups } = observed(done);
+        const all = parts.map(({ keys }, n) => ({ n, keys }));
+        expect(await Promise.all(all.map(add))).toEqual(all.map(({ n }) => n));
+        const order = groups.flat();
+        expect(order.map(({ n }) => n).sort((a, b) => a - b)).toEqual(all.map(({ n }) => n));
+        for (const key of ['a', 'b', 'c']) {
+          const holders = order.filter(({ keys = [] }) => keys.includes(key)).map(({ n }) => n);
+          expect(holders).toEqual(holders.toSorted((a, b) => a - b));
+          for (const group of groups) {
+            expect(group.filter(({ keys = [] }) => keys.includes(key)).length).toBeLessThanOrEqual(1);
+          }
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
+
+describe('DESIGN §5: a group that fails is retried one by one', () => {
+  it('only what cannot be run fails', async () => {
+    const { add, sizes } = observed((group) => {
+      if (group.some(({ n }) => n === 3)) throw new Error('unstorable');
+      return done(group);
+    });
+    const settled = await Promise.allSettled(items(6).map(add));
+    expect(settled.map(({ status }) => status)).toEqual([
+      'fulfilled',
+      'fulfilled',
+      'fulfilled',
+      'rejected',
+      'fulfilled',
+      'fulfilled',
+    ]);
+    expect(sizes()).toEqual([1, 4, 1, 1, 1, 1, 1]);
+  });
+
+  it('what is refused by itself leaves the others as they are', async () => {
+    const refusal = new Problem('unknown-agent', 'nobody');
+    const { add, sizes } = observed((group) =>
+      group.map(({ n }) => (n === 2 ? { kind: 'refused', error: refusal } : { kind: 'done', result: n })),
+    );
+    const settled = await Promise.allSettled(items(4).map(add));
+    expect(settled[2]).toEqual({ status: 'rejected', reason: refusal });
+    expect(settled.filter(({ status }) => status === 'fulfilled')).toHaveLength(3);
+    expect(sizes()).toEqual([1, 3]);
+  });
+
+  it('when the storage is gone all of them fail at once, and the next try is a new one', async () => {
+    let gone = true;
+    const { add, sizes } = observed((group) => {
+      if (gone) throw new Problem('storage-unavailable', 'gone');
+      return done(group);
+    });
+    const settled = await Promise.allSettled(items(5).map(add));
+    expect(settled.every(({ status }) => status === 'rejected')).toBe(true);
+    expect(sizes()).toEqual([1, 4]);
+    gone = false;
+    expect(await add({ n: 9 })).toBe(9);
+  });
+});
+
+it('more than may wait are sent away, and none of those that wait is lost', async () => {
+  const { add } = observed(done);
+  const settled = await Promise.allSettled(items(10_010).map(add));
+  const refused = settled.filter(({ status }) => status === 'rejected');
+  expect(refused).toHaveLength(9);
+  expect(refused[0]).toMatchObject({ reason: { code: 'rate-limited' } });
+});
