@@ -3,7 +3,7 @@ import { type ExitCode, exitCodes } from './exit-codes.ts';
 import { followEnforcement } from './follow-enforcement.ts';
 import type { Hub } from './hub.ts';
 import type { Screen } from './screen.ts';
-import { answerLines, conclusionLine, instanceLine, laggardLines } from './signal-text.ts';
+import { answerLines, conclusionLine, instanceLine, laggardLines, outcomeLines } from './signal-text.ts';
 import type { Enforcement, SignalAnswer } from './wire.ts';
 
 export type Concluding = {
@@ -11,6 +11,8 @@ export type Concluding = {
   readonly waitMs: number;
   /** The command was to refuse somebody: an answer that refuses nobody is no success. */
   readonly mustRefuse?: boolean;
+  /** Whom it hits was shown already, before a person said yes. */
+  readonly previewed?: boolean;
 };
 
 export type Concluded = {
@@ -36,9 +38,10 @@ export async function settle(
   { screen, surroundings }: CommandContext,
   hub: Hub,
   answer: SignalAnswer,
-  { waitMs, mustRefuse = false }: Concluding,
+  { waitMs, mustRefuse = false, previewed = false }: Concluding,
 ): Promise<Concluded> {
-  for (const line of answerLines(answer, screen.paint)) screen.line(line);
+  const lines = previewed ? outcomeLines(answer, screen.paint) : answerLines(answer, screen.paint);
+  for (const line of lines) screen.line(line);
   const id = answer.signal_id ?? '';
   const acts = answer.revocations.length + answer.lifted.length > 0;
   const interrupted = surroundings.interrupted();

@@ -12,7 +12,7 @@ export type Connection = {
   readonly tokenFrom?: string;
 };
 
-export const defaultUrl = 'http://127.0.0.1:8080';
+const defaultUrl = 'http://127.0.0.1:8080';
 const tokenShape = /^[\x21-\x7e]{1,4096}$/;
 
 /**

@@ -7,14 +7,23 @@ const entriesShownMax = 20;
 
 /** What was decided, whom it hits, and what should be known about it. */
 export function answerLines(answer: SignalAnswer, paint: Paint): readonly string[] {
-  const { decision, duplicate, signal_id: id, dry_run: dryRun } = answer;
+  return [
+    ...outcomeLines(answer, paint),
+    ...blastLines(answer),
+    ...entryLines(answer, paint),
+    ...answer.warnings.map(({ code, text }) => `${paint.yellow('warning')} ${code}: ${text}`),
+  ];
+}
+
+/** What became of it, in a sentence. */
+export function outcomeLines(
+  { decision, duplicate, signal_id: id, dry_run: dryRun }: SignalAnswer,
+  paint: Paint,
+): readonly string[] {
   const head = dryRun === true ? paint.bold('dry run') : `${paint.bold(id ?? '')} ${decision.outcome}`;
   return [
     `${head}${duplicate ? ' (the hub had it already)' : ''}`,
     decision.outcome === 'applied' ? decision.text : paint.yellow(decision.text),
-    ...blastLines(answer),
-    ...entryLines(answer, paint),
-    ...answer.warnings.map(({ code, text }) => `${paint.yellow('warning')} ${code}: ${text}`),
   ];
 }
 

@@ -67,7 +67,8 @@ async function kill(
   const waitMs = parseSpan('--wait', options.wait);
   const body = await readOrder(options, pairs);
   const hub = await context.connect();
-  if (options.dryRun === true || options.yes !== true) {
+  const previewed = options.yes !== true;
+  if (options.dryRun === true || previewed) {
     const preview = await tryOut(hub, body);
     if (options.dryRun === true) {
       screen.show(preview, (answer) => answerLines(answer, screen.paint));
@@ -79,7 +80,7 @@ async function kill(
     }
   }
   const answer = await postSignal(hub, { ...body, id: options.id ?? newSignalId() });
-  return conclude(context, hub, answer, { waitMs, mustRefuse: true });
+  return conclude(context, hub, answer, { waitMs, mustRefuse: true, previewed });
 }
 
 async function readOrder(options: KillOptions, pairs: readonly string[]): Promise<SignalRequest> {
