@@ -16,13 +16,12 @@ const jsonDepthMax = 16;
 const compactShape = /^([\w-]+)\.([\w-]+)\.([\w-]+)$/;
 
 /**
- * `undefined` for anything but three base64url parts of which the first two are JSON objects. Five parts (JWE), an
- * empty signature (`alg: none`) and text longer than `charactersMax` are not taken apart.
+ * `undefined` for anything but three base64url parts of which the first two are JSON objects. Five parts (JWE) and an
+ * empty signature (`alg: none`) are not taken apart. Callers bound the length.
  *
  * @see RFC 7515 §7.1
  */
-export function parseCompactJws(text: string, charactersMax: number): CompactJws | undefined {
-  if (text.length > charactersMax) return undefined;
+export function parseCompactJws(text: string): CompactJws | undefined {
   const parts = compactShape.exec(text);
   if (!parts?.[1] || !parts[2] || !parts[3]) return undefined;
   const header = parseJsonPart(parts[1]);

@@ -71,7 +71,7 @@ export function createTokenVerifier(options: {
       const sha256 = hash('sha256', compact, 'base64url');
       const known = remembered.recall(sha256);
       if (known) return known;
-      const jws = parseCompactJws(compact, tokenCharactersMax);
+      const jws = parseCompactJws(compact);
       if (!jws) return reason('malformed-token');
       const issuer = accepted.get(textOf(jws.payload, 'iss') ?? '');
       if (!issuer) return accepted.size === 0 ? noIssuerYet : reason('unknown-issuer');

@@ -82,6 +82,15 @@ describe('RFC 9449 §8: nonces without a store', () => {
     expect(some.ageOf(other.issue())).toBeUndefined();
   });
 
+  it('are not accepted from a key whose time was over', () => {
+    const { time, clock } = aClock();
+    const now = time.ms / 1_000;
+    const [late, strict] = [createNonces({ clock }), createNonces({ clock })];
+    late.useKeys([keyOf('old', 1, 0, now + 600)]);
+    strict.useKeys([keyOf('old', 1, 0, now)]);
+    expect(strict.ageOf(late.issue())).toBeUndefined();
+  });
+
   it('issued before the hub gave a key stay good', () => {
     const { clock } = aClock();
     const nonces = createNonces({ clock });

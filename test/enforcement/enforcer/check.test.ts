@@ -156,6 +156,8 @@ describe('binding', () => {
     const point = aPoint(issuer, { classes: { behind: { binding: 'none' } } });
     const request = { method: 'GET', url: '/', headers: { authorization: `Bearer ${token}` } };
     expect(await outcomeOf(point, request, { class: 'behind' })).toBe('access');
+    const unproven = { ...request, headers: { authorization: `DPoP ${token}` } };
+    expect(await outcomeOf(point, unproven, { class: 'behind' })).toBe('invalid-proof');
     point.put({ match: { jkt: client.jkt } });
     expect(await outcomeOf(point, request, { class: 'behind' })).toBe('revoked');
   });

@@ -95,6 +95,30 @@ describe('a guarded Fastify app', () => {
     expect(response.headers.get('www-authenticate')).toContain('scope="refunds:write"');
   });
 
+  it('guards one behind the other each have their say, and a proof is asked for once', async () => {
+    const point = aPoint(issuer, { classes: { open: { binding: 'optional' } } });
+    const { enforcer } = point;
+    app = Fastify({ forceCloseConnections: true });
+    app.addHook('onRequest', enforcer.fastify({ class: 'open' }));
+    app.get('/open', () => 'fine');
+    app.get('/bound', { onRequest: enforcer.fastify() }, () => 'fine');
+    app.get('/nonce', { onRequest: enforcer.fastify({ nonce: 'required' }) }, () => 'fine');
+    await app.listen({ port: 0, host: '127.0.0.1' });
+    const base = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`;
+    const agent = await anAgent(issuer);
+    const bearer = { authorization: `Bearer ${await issuer.token()}` };
+    const get = async (path: string, headers?: object) => {
+      const proven = (await agent.request({ path })).headers;
+      return fetch(base + path, { headers: (headers ?? proven) as Record<string, string> });
+    };
+    const codeOf = async (answer: Promise<Response>) =>
+      ((await (await answer).json()) as { code: string }).code;
+    expect([(await get('/open', bearer)).status, (await get('/bound')).status]).toEqual([200, 200]);
+    expect(await codeOf(get('/bound', bearer))).toBe('unbound-token');
+    expect(await codeOf(get('/nonce'))).toBe('nonce-required');
+    await expect.poll(() => enforcer.state().openRequests).toBe(0);
+  });
+
   it('sees a second Authorization header that Node hides, and a second proof', async () => {
     const { base } = await anApi();
     const { headers } = await (await anAgent(issuer)).request();

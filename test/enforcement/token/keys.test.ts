@@ -1,3 +1,4 @@
+import { generateKeyPairSync, sign } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { keySetCooldownMs, keySetFreshMs, keySetStaleMaxMs } from '../../../src/enforcement/jwks.ts';
 import { fetchKeySet, metadataUris } from '../../../src/enforcement/jwks-fetch.ts';
@@ -42,6 +43,25 @@ describe('keys of an issuer rotate without a restart', () => {
     time.passedMs += keySetCooldownMs;
     await Promise.all(Array.from({ length: 50 }, junk));
     expect(issuer.fetches()).toBe(2);
+  });
+
+  it('all who come while keys are fetched wait for the same answer', async () => {
+    const { verifier } = aVerifier();
+    const tokens = await Promise.all(
+      Array.from({ length: 20 }, async (_, index) => issuer.token({ jti: `t${index}` })),
+    );
+    const outcomes = await Promise.all(tokens.map(async (token) => verifier.verify(token)));
+    expect(outcomes.map(({ kind }) => kind)).toEqual(Array(20).fill('verified'));
+    expect(issuer.fetches()).toBe(1);
+  });
+
+  it('a token verified while the settings of its issuer change is not remembered under the old ones', async () => {
+    const { verifier } = aVerifier();
+    const compact = await issuer.token();
+    const pending = verifier.verify(compact);
+    verifier.accept([issuer.settings({ max_token_life: 60 })]);
+    await pending;
+    expect(await verifier.verify(compact)).toMatchObject({ code: 'invalid-token' });
   });
 
   it('a token remembered as verified dies with its key', async () => {
@@ -115,6 +135,21 @@ describe('what a key set may hold', () => {
     ['that is a secret', () => ({ kty: 'oct', k: 'AAAA', kid: 'first' })],
   ])('a key %s verifies nothing', async (_, jwk) => {
     expect(await outcomeWith(jwk())).toMatchObject({ code: 'invalid-token' });
+  });
+
+  it('an RSA key of 1024 bits verifies nothing', async () => {
+    const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 1_024 });
+    const publicJwk = { ...publicKey.export({ format: 'jwk' }), kid: 'weak' };
+    issuer.serve([publicJwk]);
+    const signed = await issuer.token();
+    const [, payload] = signed.split('.');
+    const header = Buffer.from(JSON.stringify({ typ: 'at+jwt', alg: 'RS256', kid: 'weak' })).toString(
+      'base64url',
+    );
+    const signature = sign('sha256', Buffer.from(`${header}.${payload}`), privateKey).toString('base64url');
+    expect(await aVerifier().verifier.verify(`${header}.${payload}.${signature}`)).toMatchObject({
+      code: 'invalid-token',
+    });
   });
 
   it('a token without kid passes when one key fits, and is refused when several do', async () => {
