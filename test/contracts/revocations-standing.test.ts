@@ -161,21 +161,26 @@ forEachDatabase('standing kills', (fixture) => {
     });
   });
 
-  it('RISC §2.5: a changed identifier takes its links along, and binds what stands for its new value', async () => {
-    const { database } = fixture;
-    const { links } = registries(database);
-    const { handle } = aPipeline(database);
-    const [before, after] = [anEmail(), anEmail()];
-    const match = anIdentity();
-    await links.put({ ...parseKnownAs(before, ''), match }, change());
-    await handle(aStatement({ event: 'account-disabled', subject: after }));
-    const data = { 'new-value': after.email };
-    await handle(aStatement({ event: 'identifier-changed', subject: before, data }));
-    expect(await denials(database, match)).toBe(1);
-    await handle(aStatement({ event: 'identifier-recycled', subject: after }));
-    const told = await handle(aStatement({ event: 'account-disabled', subject: after, source: aSource() }));
-    expect(told.outcome).toBe('unresolved');
-  });
+  it.each(['key', 'agent'] as const)(
+    'RISC §2.5: a changed identifier takes its link to a %s along, and binds what stands for its new value',
+    async (what) => {
+      const { database } = fixture;
+      const { agents, links } = registries(database);
+      const { handle } = aPipeline(database);
+      const [before, after] = [anEmail(), anEmail()];
+      const match = anIdentity();
+      const link = parseKnownAs(before, '');
+      if (what === 'key') await links.put({ ...link, match }, change());
+      else await agents.create(anAgent({ name: aName(), identities: [match], links: [link] }), change());
+      await handle(aStatement({ event: 'account-disabled', subject: after }));
+      const data = { 'new-value': after.email };
+      await handle(aStatement({ event: 'identifier-changed', subject: before, data }));
+      expect(await denials(database, match)).toBe(1);
+      await handle(aStatement({ event: 'identifier-recycled', subject: after }));
+      const told = await handle(aStatement({ event: 'account-disabled', subject: after, source: aSource() }));
+      expect(told.outcome).toBe('unresolved');
+    },
+  );
 
   it('a repeated kill with a cut-off stands once', async () => {
     const { database } = fixture;

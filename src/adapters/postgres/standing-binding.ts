@@ -1,4 +1,4 @@
-import { sql } from 'drizzle-orm';
+import { sql, type SQL } from 'drizzle-orm';
 import type { StandingTemplate } from '../../core/decision.ts';
 import { bindLate } from '../../core/decide-plan.ts';
 import { matchKey } from '../../core/match-key.ts';
@@ -53,7 +53,7 @@ export async function bindStanding(
   learnt: ({ readonly agent: AgentName } | { readonly identifier: Identifier }) & { readonly atMs: Millis },
 ): Promise<readonly BoundEntry[]> {
   const { rows } = await tx.execute<BindingRow>(
-    'agent' in learnt ? underAgent(learnt.agent) : behind(learnt.identifier),
+    'agent' in learnt ? underAgent(learnt.agent) : await behind(tx, learnt.identifier),
   );
   const entries = rows.flatMap((row) => entriesOf(row, learnt.atMs));
   const distinct = new Map(entries.map((entry) => [`${entry.standingId} ${matchKey(entry.match)}`, entry]));
@@ -107,7 +107,14 @@ const underAgent = (agent: AgentName) => sql`
     FROM concerned c JOIN hub.standing_kills s ON s.id = c.standing_id JOIN hub.agent_identities i ON i.agent = c.name
    WHERE ${notBound(sql`i.match`)}`;
 
-const behind = (identifier: Identifier) => sql`
+async function behind(tx: Statements, identifier: Identifier): Promise<SQL> {
+  const { rows } = await tx.execute<{ agent: AgentName }>(sql`
+    SELECT agent FROM hub.identity_links WHERE identifier = ${identifier} AND agent IS NOT NULL`);
+  const [link] = rows;
+  return link === undefined ? keyBehind(identifier) : underAgent(link.agent);
+}
+
+const keyBehind = (identifier: Identifier) => sql`
   SELECT ${standingColumns}, NULL AS agent, l.match
     FROM hub.identity_links l JOIN hub.standing_kills s ON s.identifier = l.identifier AND s.state = 'standing'
    WHERE l.identifier = ${identifier} AND l.match IS NOT NULL AND ${notBound(sql`l.match`)}`;
