@@ -159,6 +159,18 @@ export const someContext: fc.Arbitrary<TokenContext> = fc.record(
   { requiredKeys: ['iss'] },
 );
 
+/** A context that has what the entry asks for, at some hop, and chance in all the rest: most of them match, or nearly. */
+export const contextNear = ({ match }: PutEntry): fc.Arbitrary<TokenContext> =>
+  fc.tuple(someContext, fc.nat(3), fc.constantFrom('', '/deeper')).map(([context, at, below]) => {
+    const { iss, sub, client_id, workload, ...token } = match;
+    const inside = workload?.endsWith('/*') ? `${workload.slice(0, -1)}w${below}` : workload;
+    const holder = Object.fromEntries(
+      Object.entries({ iss, sub, client_id, workload: inside }).filter(([, value]) => value !== undefined),
+    );
+    const act = (context.act ?? []).map((hop, index) => (index + 1 === at ? { ...hop, ...holder } : hop));
+    return { ...context, ...token, ...(at === 0 ? holder : {}), act };
+  });
+
 /** The live set as plainly as it can be kept, and what of it matches by the reference. */
 export function naive(history: readonly FeedEntry[]) {
   const live = new Map<string, PutEntry>();

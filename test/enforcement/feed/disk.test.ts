@@ -128,11 +128,19 @@ describe('a set that changes while it is written', () => {
     for (let number = 1; number <= 2_000; number += 1) apply(put(number, number));
     const changes: FeedEntry[] = [];
     let seq = 2_000;
+    // Behind and before where the writing is: lifts, moves and new entries.
     const looks = () => {
       seq += 1;
-      const id = idOf(seq - 1_500);
-      const removal: FeedEntry = { v: 1, op: 'lift', id, position: `7f3a-${seq}`, committed_at_ms: 1 };
-      const change = seq % 3 === 0 ? removal : put(seq % 2 === 0 ? seq : seq - 1_800, seq);
+      const step = seq - 2_000;
+      const removal: FeedEntry = {
+        v: 1,
+        op: 'lift',
+        id: idOf(step),
+        position: `7f3a-${seq}`,
+        committed_at_ms: 1,
+      };
+      const change =
+        [removal, put(Math.ceil(step / 2), seq), put(step + 300, seq), put(seq, seq)][step % 4] ?? removal;
       apply(change);
       changes.push(change);
       return false;

@@ -100,6 +100,17 @@ describe('DESIGN §6: a point follows its hub', () => {
     );
   });
 
+  it('does not go backwards', async () => {
+    const server = await aServer();
+    server.put(killOf(1));
+    const point = aPoint(server);
+    await point.client.ready();
+    const back = { prev: `${server.epoch}-1`, ...killOf(9), position: `${server.epoch}-1` };
+    server.write(`id: ${server.epoch}-1\nevent: put\ndata: ${JSON.stringify(back)}\n\n`);
+    await until(() => expect(point.troubles.map(({ code }) => code)).toEqual(['gap']));
+    expect(denies(point, 9)).toBe(false);
+  });
+
   it('notices by a heartbeat that an entry is missing', async () => {
     const server = await aServer();
     const point = aPoint(server);
