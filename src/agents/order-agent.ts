@@ -30,10 +30,12 @@ export function createOrderAgent(options: {
 function saidBy(order: AgentOrder): readonly { readonly event: string; readonly data: JsonObject }[] {
   const reason = order.reason === undefined ? {} : { reason: order.reason };
   if (order.verb === 'enable') {
-    return order.signals.map((signalId) => ({
-      event: 'revocation-lifted',
-      data: { signal_id: signalId, ...reason },
-    }));
+    const { signals, revocations } = order.disabling;
+    const named = [
+      ...signals.map((id) => ({ signal_id: id })),
+      ...revocations.map((id) => ({ revocation_id: id })),
+    ];
+    return named.map((what) => ({ event: 'revocation-lifted', data: { ...what, ...reason } }));
   }
   const { liftAfterSeconds } = order;
   const timed = liftAfterSeconds === undefined ? {} : { lift_after_seconds: liftAfterSeconds };

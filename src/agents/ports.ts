@@ -61,11 +61,17 @@ export type AgentStore = {
   learn(name: AgentName, identity: Match, change: Change): Promise<readonly BoundRevocation[] | undefined>;
   /** It keeps its name and its history, and resolves as before. `false` when there is no such agent. */
   retire(name: AgentName, change: Change): Promise<boolean>;
-  /** Signals whose live denials without cut-off disable the agent. */
-  disablingSignals(name: AgentName): Promise<readonly string[]>;
+  /** What disables it: live denials without cut-off. */
+  disabling(name: AgentName): Promise<Disabling>;
 };
 
-/** Disables an agent, or undoes the signals that disable it; each as a signal of the caller's source. */
+/** Signals that were aimed at the agent, and entries that reached it down the lineage from a signal aimed at another. */
+export type Disabling = { readonly signals: readonly string[]; readonly revocations: readonly string[] };
+
+/**
+ * Disables an agent, or ends what disables it: signals aimed at it are undone, of others only its own entries are
+ * lifted, so that enabling a child does not bring its parent back. Each order is a signal of the caller's source.
+ */
 export type OrderAgent = (order: AgentOrder) => Promise<readonly HandledSignal[]>;
 export type AgentOrder = {
   readonly agent: AgentName;
@@ -74,5 +80,5 @@ export type AgentOrder = {
   readonly reason?: string;
 } & (
   | { readonly verb: 'disable'; readonly liftAfterSeconds?: number }
-  | { readonly verb: 'enable'; readonly signals: readonly string[] }
+  | { readonly verb: 'enable'; readonly disabling: Disabling }
 );

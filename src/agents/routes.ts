@@ -4,6 +4,7 @@ import { Type } from 'typebox';
 import { parseIdentity } from '../core/known-as.ts';
 import { Problem } from '../core/problem.ts';
 import { agentName, type AgentName } from '../core/vocabulary.ts';
+import { may, type Caller } from '../http/caller.ts';
 import type { AgentStore, Change, OrderAgent } from './ports.ts';
 import {
   AgentChangedReply,
@@ -125,7 +126,7 @@ const enableAgent = {
     tags,
     summary: 'Enable an agent',
     description:
-      'Undoes the signals that disable it, one by one. A cut-off at this moment stays behind, so that tokens stolen before do not come ' +
+      'Undoes the signals aimed at it; of one aimed at a parent it lifts only what hits this agent. A cut-off at this moment stays behind, so that tokens stolen before do not come ' +
       'back to life.',
     params: NameParams,
     body: OrderBody,
@@ -158,6 +159,7 @@ export const agentRoutes: FastifyPluginAsyncTypebox<AgentRoutesOptions> = async 
 
   app.patch('/v1/agents/:name', changeAgent, async (request) => {
     const name = agentName(request.params.name);
+    if (request.body.protected === false) refuseUnprotecting(request.caller);
     const bound = await store.change(
       name,
       toAgentPatch(request.body, onlyIssuer()),
@@ -195,8 +197,8 @@ export const agentRoutes: FastifyPluginAsyncTypebox<AgentRoutesOptions> = async 
 
   app.post('/v1/agents/:name/enable', enableAgent, async (request, reply) => {
     const { name } = await shown(store, agentName(request.params.name));
-    const signals = await store.disablingSignals(agentName(name));
-    if (signals.length === 0) {
+    const disabling = await store.disabling(agentName(name));
+    if (disabling.signals.length + disabling.revocations.length === 0) {
       throw new Problem('conflict', `Nothing disables ${name}.`, {
         hint: `Weaker entries are lifted by id: GET /v1/revocations?agent=${name} lists them.`,
       });
@@ -207,12 +209,22 @@ export const agentRoutes: FastifyPluginAsyncTypebox<AgentRoutesOptions> = async 
       agent: agentName(name),
       caller: request.caller,
       correlationId: request.id,
-      signals,
+      disabling,
       ...(reason === undefined ? {} : { reason }),
     });
     return reply.code(202).send(toOrderReply(handled));
   });
 };
+
+/** Else one person could do alone what a protected agent asks two for. */
+function refuseUnprotecting(caller: Caller): void {
+  if (may(caller, 'admin')) return;
+  throw new Problem('insufficient-scope', 'Only admin takes the protection of an agent away.', {
+    hint: 'Leave "protected" out to change the rest.',
+    errors: [{ path: '/protected', message: 'needs the scope admin' }],
+    extra: { scope: 'admin' },
+  });
+}
 
 async function shown(store: AgentStore, name: AgentName) {
   const agent = await store.find(name);

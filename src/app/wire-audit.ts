@@ -3,9 +3,9 @@ import { startChainer } from '../audit/chainer.ts';
 import { warn, type Hub } from './platform.ts';
 
 /** The audit, and the one who chains it. */
-export function wireAudit({ database, announcer, clock, log, metrics, closers }: Hub) {
+export function wireAudit({ database, clock, log, metrics, closers }: Hub) {
   const chain = createAuditChainStore({ database });
-  const chainer = startChainer({ store: chain, announcer, onError: warn(log, 'the audit was not chained') });
+  const chainer = startChainer({ store: chain, onError: warn(log, 'the audit was not chained') });
   closers.add('audit chainer', () => chainer.close());
   metrics.gauge('caep_hub_audit_unchained_rows', async () => [{ value: (await chain.unchained()).count }]);
   metrics.gauge('caep_hub_audit_lag_seconds', async () => {

@@ -1,4 +1,3 @@
-import type { Announcer, Topic } from '../pipeline/ports.ts';
 import { linkHash } from './chain.ts';
 import type { AuditChainStore } from './ports.ts';
 
@@ -6,28 +5,23 @@ import type { AuditChainStore } from './ports.ts';
 const rowsPerStep = 200;
 /** Between two steps while there is more to do, so that kills come between. */
 const pauseMs = 20;
-/** Catches what a lost wake-up left, and what was written without one: within a second of its commit. */
-const sweepMs = 500;
-
-/** Whatever is announced was audited in the same transaction. */
-const wakingTopics: readonly Topic[] = ['signals', 'tokens', 'configuration'];
+/** How soon after a commit it is looked for: often enough for the second that is promised, seldom enough to stay out of the way of kills. */
+const lookEveryMs = 500;
 
 export type Chainer = { close(): Promise<void> };
 
 /** Chains what was committed. Runs on every node; the store sees to it that one of them wins. */
 export function startChainer(options: {
   readonly store: Pick<AuditChainStore, 'extend'>;
-  readonly announcer: Pick<Announcer, 'subscribe'>;
   readonly onError: (error: unknown) => void;
 }): Chainer {
-  const { store, announcer, onError } = options;
+  const { store, onError } = options;
   let timer: NodeJS.Timeout | undefined;
   let step: Promise<void> | undefined;
   let closed = false;
 
-  function wake(afterMs: number): void {
-    if (closed || step !== undefined) return;
-    clearTimeout(timer);
+  function lookAgain(afterMs: number): void {
+    if (closed) return;
     timer = setTimeout(() => {
       step = run();
     }, afterMs);
@@ -39,16 +33,14 @@ export function startChainer(options: {
       return 0;
     });
     step = undefined;
-    wake(chained === rowsPerStep ? pauseMs : sweepMs);
+    lookAgain(chained === rowsPerStep ? pauseMs : lookEveryMs);
   }
 
-  const endings = wakingTopics.map((topic) => announcer.subscribe(topic, () => wake(pauseMs)));
-  wake(0);
+  lookAgain(0);
   return {
     async close() {
       closed = true;
       clearTimeout(timer);
-      for (const end of endings) end();
       await step;
     },
   };

@@ -85,6 +85,11 @@ function refuseEscalation(request: TokenRequest, caller: Caller): void {
     throw insufficient(`Your token lacks ${lacking.join(', ')}, which it would grant.`, lacking);
   }
   if (may(caller, 'admin')) return;
+  const beyondPoint =
+    request.point === undefined ? [] : request.scopes.filter((scope) => !pointScopes.includes(scope));
+  if (beyondPoint.length > 0) {
+    throw insufficient(`Only admin gives the token of a point ${beyondPoint.join(', ')}.`, ['admin']);
+  }
   if (request.person === true) throw insufficient('Only admin makes tokens for persons.', ['admin']);
   if (request.actor !== (request.point ?? caller.actor)) {
     throw insufficient('Only admin makes tokens for others than itself and points named as they are.', [

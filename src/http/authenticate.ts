@@ -1,7 +1,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
-import { Problem } from '../core/problem.ts';
+import { isProblem, Problem, type ProblemCode } from '../core/problem.ts';
 import { readCredentials } from './bearer.ts';
 import { may, type Caller, type Scope } from './caller.ts';
+import { problemReplies } from './problem-replies.ts';
 
 /** Who holds a secret. Answers from memory where it can; never throws for a secret, whatever its characters. */
 export type FindCaller = (secret: string) => Promise<FoundCaller>;
@@ -11,7 +12,7 @@ export type FoundCaller =
 
 /** An attempt that was turned away, for the audit. `who` names the token's actor, else the address. */
 export type Refusal = { readonly who: string; readonly reason: RefusalReason };
-export type RefusalReason = keyof typeof refusals | 'insufficient-scope';
+export type RefusalReason = keyof typeof refusals | ProblemCode;
 
 export type AuthenticateOptions = {
   readonly findCaller: FindCaller;
@@ -30,6 +31,7 @@ const guardedPath = /^\/v1(?:[/?#]|$)/;
  */
 export function authenticate(app: FastifyInstance, options: AuthenticateOptions): void {
   app.decorateRequest('caller');
+  noteForbidden(app, options);
   refuseUndeclaredRoutes(app);
   app.addHook('onRequest', async (request, reply) => {
     const { config } = request.routeOptions;
@@ -38,8 +40,15 @@ export function authenticate(app: FastifyInstance, options: AuthenticateOptions)
     if (request.is404) return;
     const scopes = config.scopes ?? [];
     if (scopes.some((scope) => may(request.caller, scope))) return;
-    options.noteRefusal({ who: request.caller.actor, reason: 'insufficient-scope' });
     throw insufficientScope(reply, scopes);
+  });
+}
+
+/** What a known caller may not do is noted wherever it is refused: at the door or by whoever knows more. */
+function noteForbidden(app: FastifyInstance, { noteRefusal }: AuthenticateOptions): void {
+  app.addHook('onError', async (request, _reply, error: unknown) => {
+    if (!isProblem(error) || problemReplies[error.code].status !== 403) return;
+    noteRefusal({ who: request.caller.actor, reason: error.code });
   });
 }
 

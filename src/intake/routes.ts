@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { outcomes } from '../core/decision.ts';
-import { eventTypes } from '../core/events/event-types.ts';
+import { eventTypes, findEventType } from '../core/events/event-types.ts';
 import { Problem } from '../core/problem.ts';
 import type { JsonObject } from '../core/vocabulary.ts';
 import { bodyBytesOf } from '../http/server.ts';
@@ -15,6 +15,7 @@ import {
 } from '../http/signal-answer.ts';
 import type { HandleSignal, MakeStatement } from '../pipeline/ports.ts';
 import { formatCursor, parseListCursor } from '../http/list-cursor.ts';
+import { may, type Caller } from '../http/caller.ts';
 import type { Deciding, HeldStore, SignalReader } from './ports.ts';
 import {
   EventTypeReply,
@@ -63,6 +64,7 @@ export const postSignalRoute: FastifyPluginAsyncTypebox<SignalRoutesOptions> = a
     },
     async (request, reply) => {
       const { body, query } = request;
+      refuseOrderWithoutScope(body.event, request.caller);
       const statement = options.makeStatement({
         source: request.caller.source,
         actor: request.caller.actor,
@@ -84,6 +86,19 @@ export const postSignalRoute: FastifyPluginAsyncTypebox<SignalRoutesOptions> = a
     },
   );
 };
+
+/** Who may report what happened may not therefore order what follows, nor lift what others ordered. */
+function refuseOrderWithoutScope(event: string, caller: Caller): void {
+  const type = findEventType(event);
+  if (type === undefined || !orders.has(type.name) || may(caller, 'revocations.write')) return;
+  throw new Problem('insufficient-scope', `${type.name} is an order: it needs the scope revocations.write.`, {
+    hint: 'Report what happened instead, or ask somebody who may order.',
+    errors: [{ path: '/event', message: 'needs the scope revocations.write' }],
+    extra: { scope: 'revocations.write' },
+  });
+}
+
+const orders: ReadonlySet<string> = new Set(['revocation-ordered', 'revocation-lifted']);
 
 /** What was said, and what there is to say. */
 export const signalReadRoutes: FastifyPluginAsyncTypebox<
@@ -215,6 +230,7 @@ export const heldDecisionRoutes: FastifyPluginAsyncTypebox<HeldRoutesOptions> = 
       },
     },
     async (request, reply) => {
+      refuseMachine(request.caller);
       const by = decidingOf(request, options.nowMs());
       const approved = await held.approve(request.params.id, by);
       if (approved === undefined) throw notFound('held signal', '/v1/held');
@@ -247,6 +263,14 @@ export const heldDecisionRoutes: FastifyPluginAsyncTypebox<HeldRoutesOptions> = 
     },
   );
 };
+
+/** What was held for a person is not released by a program. */
+function refuseMachine(caller: Caller): void {
+  if (caller.source.person) return;
+  throw new Problem('source-not-allowed', 'Only a person releases what is held.', {
+    hint: 'Use a token whose source speaks for a person (POST /v1/tokens with "person": true). You may discard it.',
+  });
+}
 
 async function heldOf(held: HeldStore, id: string) {
   const found = await held.find(id);

@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import { Problem } from '../core/problem.ts';
 import { sourceId } from '../core/vocabulary.ts';
+import { may, type Caller } from '../http/caller.ts';
 import type { SourceStore } from './ports.ts';
 import { SourceBody, SourceReply, toSource, toSourceReply } from './schemas.ts';
 
@@ -72,9 +73,29 @@ export const sourceRoutes: FastifyPluginAsyncTypebox<SourceRoutesOptions> = asyn
   });
 
   app.put('/v1/sources/:id', putSource, async (request, reply) => {
-    const source = toSource(request.params.id, request.body);
+    const { id } = request.params;
+    refuseOwnLimits(id, request.body, request.caller);
+    const before = await store.find(sourceId(id));
+    const source = toSource(id, { person: before?.person ?? false, ...request.body });
     const change = { actor: request.caller.actor, atMs: nowMs(), correlationId: request.id };
     const done = await store.put(source, change);
     return reply.code(done === 'created' ? 201 : 200).send(toSourceReply(source));
   });
 };
+
+/** Nobody widens their own limits, makes a program a person, or silences those who administer the hub. */
+function refuseOwnLimits(id: string, body: { readonly person?: boolean }, caller: Caller): void {
+  if (may(caller, 'admin')) return;
+  if (id !== caller.source.id && id !== bootstrapSource && body.person === undefined) return;
+  throw new Problem(
+    'insufficient-scope',
+    'Only admin sets the limits of its own source, of "admin", and who is a person.',
+    {
+      hint: 'Ask somebody whose token has the scope admin.',
+      extra: { scope: 'admin' },
+    },
+  );
+}
+
+/** The source of the token that the hub was started with. */
+const bootstrapSource = 'admin';

@@ -49,7 +49,8 @@ export const SourceBody = Type.Object(
     ),
     person: Type.Optional(
       Type.Boolean({
-        description: 'It speaks for a person at a keyboard: its kills pass the brake. Default false.',
+        description:
+          'It speaks for a person at a keyboard: its kills pass the brake. Default: as it is, at first false.',
       }),
     ),
   },

@@ -1,17 +1,17 @@
 import { and, eq, gt, isNull } from 'drizzle-orm';
-import type { AgentStore, BoundRevocation, Change } from '../../agents/ports.ts';
-import type { KnownAs } from '../../core/known-as.ts';
+import type { AgentPatch, AgentStore, BoundRevocation, Change } from '../../agents/ports.ts';
 import { Problem } from '../../core/problem.ts';
-import type { AgentName } from '../../core/vocabulary.ts';
+import type { AgentName, JsonObject } from '../../core/vocabulary.ts';
 import type { Announcer } from '../../pipeline/ports.ts';
 import { addIdentities, replaceLists } from './agent-lists.ts';
 import { disables, readAgents } from './agent-rows.ts';
 import { insertAudit } from './audit-store.ts';
 import type { Database, Statements } from './database.ts';
-import { agents, revocations } from './schema.ts';
+import { agents, revocations, standingKills } from './schema.ts';
 import { bindStanding, lockRegistry } from './standing-binding.ts';
 
-const disablingSignalsMax = 100;
+/** An agent that more entries disable is enabled in several goes. */
+const disablingMax = 1_000;
 
 export function createAgentStore(options: {
   readonly database: Database;
@@ -24,14 +24,14 @@ export function createAgentStore(options: {
     name: AgentName,
     action: string,
     change: Change,
-    links: readonly KnownAs[],
+    said: AgentPatch,
     work: (tx: Statements) => Promise<'done' | 'missing'>,
   ): Promise<readonly BoundRevocation[] | undefined> {
     const bound = await database.transact(async (tx) => {
       await lockRegistry(tx);
       if ((await work(tx)) === 'missing') return undefined;
       const entries = [...(await bindStanding(tx, { agent: name, atMs: change.atMs }))];
-      for (const { identifier } of links)
+      for (const { identifier } of said.links ?? [])
         entries.push(...(await bindStanding(tx, { identifier, atMs: change.atMs })));
       await insertAudit(tx, [
         {
@@ -41,7 +41,7 @@ export function createAgentStore(options: {
           target: `agent:${name}`,
           outcome: 'done',
           ...(change.correlationId === undefined ? {} : { correlationId: change.correlationId }),
-          detail: { bound: entries.map((entry) => entry.id) },
+          detail: { ...detailOf(said), bound: entries.map((entry) => entry.id) },
         },
       ]);
       return entries;
@@ -60,7 +60,7 @@ export function createAgentStore(options: {
     },
 
     async create(draft, change) {
-      const bound = await mutate(draft.name, 'agent.added', change, draft.links, async (tx) => {
+      const bound = await mutate(draft.name, 'agent.added', change, draft, async (tx) => {
         const created = await tx
           .insert(agents)
           .values({
@@ -86,7 +86,7 @@ export function createAgentStore(options: {
     },
 
     change: (name, patch, change) =>
-      mutate(name, 'agent.changed', change, patch.links ?? [], async (tx) => {
+      mutate(name, 'agent.changed', change, patch, async (tx) => {
         const changed = await tx
           .update(agents)
           .set({
@@ -103,7 +103,7 @@ export function createAgentStore(options: {
       }),
 
     learn: (name, identity, change) =>
-      mutate(name, 'agent.identity-learnt', change, [], async (tx) => {
+      mutate(name, 'agent.identity-learnt', change, { identities: [identity] }, async (tx) => {
         const changed = await tx
           .update(agents)
           .set({ updatedAtMs: change.atMs })
@@ -115,7 +115,7 @@ export function createAgentStore(options: {
       }),
 
     async retire(name, change) {
-      const done = await mutate(name, 'agent.retired', change, [], async (tx) => {
+      const done = await mutate(name, 'agent.retired', change, {}, async (tx) => {
         const changed = await tx
           .update(agents)
           .set({ retiredAtMs: change.atMs, updatedAtMs: change.atMs })
@@ -126,13 +126,28 @@ export function createAgentStore(options: {
       return done !== undefined;
     },
 
-    async disablingSignals(name) {
+    async disabling(name) {
       const rows = await database.db
-        .selectDistinct({ signalId: revocations.signalId })
+        .select({ id: revocations.id, signalId: revocations.signalId, aimedAt: standingKills.agent })
         .from(revocations)
+        .leftJoin(standingKills, eq(standingKills.id, revocations.standingId))
         .where(and(eq(revocations.agent, name), disables))
-        .limit(disablingSignalsMax);
-      return rows.map((row) => row.signalId);
+        .limit(disablingMax);
+      const aimed = rows.filter(({ aimedAt }) => aimedAt === null || aimedAt === name);
+      const inherited = rows.filter((row) => !aimed.includes(row));
+      return {
+        signals: [...new Set(aimed.map(({ signalId }) => signalId))],
+        revocations: inherited.map(({ id }) => id),
+      };
     },
   };
 }
+
+/** What was said, as the audit keeps it. */
+const detailOf = ({ ownerIdentifiers, links, identities, parents, ...said }: AgentPatch): JsonObject => ({
+  ...said,
+  ...(ownerIdentifiers && { owner_identifiers: ownerIdentifiers.map(({ identifier }) => identifier) }),
+  ...(links && { links: links.map(({ identifier }) => identifier) }),
+  ...(identities && { identities: [...identities] }),
+  ...(parents && { parents: [...parents] }),
+});

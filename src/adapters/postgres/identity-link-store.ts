@@ -1,7 +1,7 @@
 import { and, asc, eq, gt, isNotNull } from 'drizzle-orm';
 import type { BoundRevocation, Change, IdentityLinkStore } from '../../identity-links/ports.ts';
 import { Problem } from '../../core/problem.ts';
-import { identifier } from '../../core/vocabulary.ts';
+import { identifier, type JsonObject } from '../../core/vocabulary.ts';
 import type { Announcer } from '../../pipeline/ports.ts';
 import { insertAudit } from './audit-store.ts';
 import type { Database, Statements } from './database.ts';
@@ -61,7 +61,10 @@ export function createIdentityLinkStore(options: {
           identifier: link.identifier,
           atMs: change.atMs,
         });
-        await audit(tx, 'identity-link.put', link.identifier, change);
+        await audit(tx, 'identity-link.put', link.identifier, change, {
+          match: { ...link.match },
+          bound: entries.map(({ id }) => id),
+        });
         return entries;
       });
       if (bound.length > 0) announcer.announce('feed');
@@ -75,13 +78,19 @@ export function createIdentityLinkStore(options: {
           .delete(identityLinks)
           .where(and(eq(identityLinks.identifier, which), isNotNull(identityLinks.match)))
           .returning({ identifier: identityLinks.identifier });
-        if (rows.length > 0) await audit(tx, 'identity-link.removed', which, change);
+        if (rows.length > 0) await audit(tx, 'identity-link.removed', which, change, {});
         return rows.length > 0;
       }),
   };
 }
 
-const audit = (tx: Statements, action: string, target: string, change: Change): Promise<void> =>
+const audit = (
+  tx: Statements,
+  action: string,
+  target: string,
+  change: Change,
+  detail: JsonObject,
+): Promise<void> =>
   insertAudit(tx, [
     {
       atMs: change.atMs,
@@ -90,5 +99,6 @@ const audit = (tx: Statements, action: string, target: string, change: Change): 
       target,
       outcome: 'done',
       ...(change.correlationId === undefined ? {} : { correlationId: change.correlationId }),
+      detail,
     },
   ]);
