@@ -16,7 +16,7 @@ export function asFeedEntry(json: unknown): FeedEntry | undefined {
   const { op, id, position } = json as { readonly [member: string]: Json };
   if (op !== 'put' && op !== 'lift' && op !== 'drop') return undefined;
   if (typeof id !== 'string' || id === '' || id.length > textUnitsMax) return undefined;
-  if (typeof position !== 'string' || parseCursor(position) === undefined) return undefined;
+  if (typeof position !== 'string' || position === '' || position.length > textUnitsMax) return undefined;
   return json as FeedEntry;
 }
 
@@ -25,21 +25,25 @@ export const isKnownEffect = (effect: string): boolean => (effects as readonly s
 
 /** Why an entry cannot be enforced as it is meant; `undefined` when it can. The first row that fails is the reason. */
 export function whyNotApplied(entry: PutEntry): string | undefined {
-  return checks.find(({ fails }) => fails(entry))?.why(entry);
+  for (const { fails, why } of checks) if (fails(entry)) return why(entry);
+  return undefined;
 }
 
 type Check = { readonly fails: (entry: PutEntry) => boolean; readonly why: (entry: PutEntry) => string };
 
 const checks: readonly Check[] = [
   { fails: ({ v }) => v !== entryVersion, why: ({ v }) => `unknown version ${clipped(v)}` },
-  { fails: ({ position }) => parseCursor(position)?.check !== undefined, why: () => 'position is a cursor' },
+  {
+    fails: ({ position }) => !isPosition(position),
+    why: ({ position }) => `position ${clipped(position)} makes no sense`,
+  },
   { fails: ({ match }) => !isRecord(match), why: () => 'match is not an object' },
   { fails: ({ match }) => Object.keys(match).length === 0, why: () => 'match is empty' },
   {
     fails: ({ match }) => unknownMember(match) !== undefined,
     why: ({ match }) => `unknown match member ${clipped(unknownMember(match))}`,
   },
-  { fails: ({ match }) => !areValues(Object.values(match)), why: () => 'match is no short text' },
+  { fails: ({ match }) => !areValues(match), why: () => 'match is no short text' },
   {
     fails: ({ reach }) => !(reaches as readonly string[]).includes(reach),
     why: ({ reach }) => `unknown reach ${clipped(reach)}`,
@@ -71,8 +75,18 @@ const isWhole = (value: unknown): boolean =>
   value === undefined || (Number.isInteger(value) && Math.abs(Number(value)) <= wholeMax);
 const isRecord = (value: unknown): boolean =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
-const areValues = (values: readonly unknown[]): boolean =>
-  values.every((value) => typeof value === 'string') && values.join('').length <= matchUnitsMax;
+function areValues(match: object): boolean {
+  let units = 0;
+  for (const value of Object.values(match) as readonly unknown[]) {
+    if (typeof value !== 'string') return false;
+    units += value.length;
+  }
+  return units <= matchUnitsMax;
+}
+function isPosition(text: string): boolean {
+  const cursor = parseCursor(text);
+  return cursor !== undefined && cursor.check === undefined;
+}
 const isShort = (value: unknown): boolean => typeof value === 'string' && value.length <= textUnitsMax;
 const isObligation = (value: unknown): boolean =>
   value === undefined || (isRecord(value) && JSON.stringify(value).length <= obligationUnitsMax);

@@ -67,7 +67,11 @@ function digitsOf(alphabet: string, skip = ''): Int8Array {
   return digits;
 }
 
-const crockford = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
+export const crockford = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
+const crockfordDigits = digitsOf(crockford);
+/** The value of a Crockford digit, or less than 0. */
+export const digitOf = (code: number): number => crockfordDigits[code] ?? noDigit;
+
 const base64url = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 
 const ulidAfter = (prefix: string): Shape => ({
@@ -75,7 +79,7 @@ const ulidAfter = (prefix: string): Shape => ({
   bytes: 16,
   bitsPerDigit: 5,
   slack: 2,
-  digits: digitsOf(crockford),
+  digits: crockfordDigits,
   unpack: unpackCrockford,
 });
 

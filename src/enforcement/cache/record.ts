@@ -1,4 +1,4 @@
-import { parseCursor, formatPosition, entryVersion, type PutEntry } from '../../core/feed.ts';
+import { formatPosition, entryVersion, type PutEntry } from '../../core/feed.ts';
 import {
   type CutOffBasis,
   effects,
@@ -11,7 +11,7 @@ import {
 import { blockHeadBytes, type Ref } from './arena.ts';
 import { type Place, readSigned, readVarint, writeSigned, writeVarint } from './bytes.ts';
 import { type Dictionary, readWord, writeWord } from './dictionary.ts';
-import { endOfText, packText, unpackText } from './packed-text.ts';
+import { crockford, digitOf, endOfText, packText, unpackText } from './packed-text.ts';
 
 /**
  * One entry in bytes. After the block's head come 32 bits of flags, the next entry with the same anchor if there is
@@ -61,7 +61,8 @@ const membersShift = 18;
 export function writeRecord(entry: PutEntry, filing: Filing, words: Dictionary, place: Place): void {
   const start = place.at;
   const { view } = place.bytes;
-  view.setUint32(start + flagsAt, flagsOf(entry, filing));
+  const flags = flagsOf(entry, filing);
+  view.setUint32(start + flagsAt, flags);
   place.at = start + nextAt;
   if (filing.next !== 0) {
     view.setUint32(place.at, filing.next);
@@ -69,12 +70,12 @@ export function writeRecord(entry: PutEntry, filing: Filing, words: Dictionary, 
   }
   packText(entry.match[filing.anchor] ?? '', place);
   packText(entry.id, place);
-  const position = parseCursor(entry.position);
-  writeWord(words, position?.epoch ?? '', place);
-  writeVarint(place, position?.seq ?? 0);
+  const hyphen = entry.position.indexOf('-');
+  writeWord(words, entry.position.slice(0, hyphen), place);
+  writeVarint(place, Number(entry.position.slice(hyphen + 1)));
   const idTime = timeOfId(entry.id);
   writeSigned(place, entry.committed_at_ms - idTime);
-  if (isUlidSignal(entry.signal_id)) {
+  if (flags & hasUlidSignal) {
     writeSigned(place, timeOfId(entry.signal_id) - idTime);
     packText(entry.signal_id.slice(timeEnd), place);
   } else packText(entry.signal_id, place);
@@ -160,9 +161,9 @@ function flagsOf(entry: PutEntry, { anchor, next }: Filing): number {
   if (next !== 0) flags |= hasNext;
   if (isUlidSignal(entry.signal_id)) flags |= hasUlidSignal;
   flags |= kindOf(anchor) << anchorShift;
-  anchorOrder.forEach((member, kind) => {
-    if (entry.match[member] !== undefined) flags |= 1 << (membersShift + kind);
-  });
+  for (let kind = 0; kind < anchorOrder.length; kind += 1) {
+    if (entry.match[anchorOrder[kind] ?? 'iss'] !== undefined) flags |= 1 << (membersShift + kind);
+  }
   return flags;
 }
 
@@ -177,17 +178,17 @@ function readMatch(flags: number, anchorValue: string, words: Dictionary, place:
   return match;
 }
 
-const ulidDigits = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 /** Ids are four characters of prefix, ten digits of time, and chance. */
 const idLength = 30;
+const timeStart = 4;
 const timeEnd = 14;
 
 /** Milliseconds that the id says; 0 where it says none. What is subtracted when writing is added when reading. */
 function timeOfId(id: string): number {
   if (id.length !== idLength) return 0;
   let time = 0;
-  for (let index = 4; index < timeEnd; index += 1) {
-    const digit = ulidDigits.indexOf(id.charAt(index));
+  for (let index = timeStart; index < timeEnd; index += 1) {
+    const digit = digitOf(id.charCodeAt(index));
     if (digit < 0) return 0;
     time = time * 32 + digit;
   }
@@ -195,13 +196,13 @@ function timeOfId(id: string): number {
 }
 
 /** Whether its first half can be told from its time alone. */
-const isUlidSignal = (id: string): boolean => id.startsWith(signalAt(timeOfId(id)));
+const isUlidSignal = (id: string): boolean => id.startsWith('sig_') && timeOfId(id) !== 0;
 
 /** A signal's id up to its chance. */
 function signalAt(time: number): string {
   let digits = '';
-  for (let rest = time; digits.length < timeEnd - 4; rest = Math.floor(rest / 32)) {
-    digits = ulidDigits.charAt(rest % 32) + digits;
+  for (let rest = time; digits.length < timeEnd - timeStart; rest = Math.floor(rest / 32)) {
+    digits = crockford.charAt(rest % 32) + digits;
   }
   return `sig_${digits}`;
 }

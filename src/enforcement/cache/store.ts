@@ -2,6 +2,7 @@ import type { PutEntry } from '../../core/feed.ts';
 import {
   allocate,
   type Arena,
+  blockHeadBytes,
   blockBytesMax,
   chunkOf,
   createArena,
@@ -74,21 +75,17 @@ export const readEntry = ({ arena, words }: Store, ref: Ref): PutEntry =>
 
 /** Files an entry whose id is not there yet. */
 export function addEntry(store: Store, entry: PutEntry): void {
-  const anchor = chooseAnchor(store, entry);
-  const kind = record.kindOf(anchor);
-  const value = entry.match[anchor] ?? '';
-  const head = findAnchor(store, kind, value);
-  const anchorHash = hashWanted(store);
+  const { anchor, head, hash } = chooseAnchor(store, entry);
   const idHash = want(store, idKind, entry.id);
   const place = { bytes: store.scratch, at: 0 };
   record.writeRecord(entry, { anchor, next: head }, store.words, place);
   const ref = allocate(store.arena, place.at);
   const { buffer } = chunkOf(store.arena, ref);
-  store.scratch.buffer.copy(buffer, offsetOf(ref) + 2, 2, place.at);
+  store.scratch.buffer.copy(buffer, offsetOf(ref) + blockHeadBytes, blockHeadBytes, place.at);
   insertRef(store.byId, idHash, ref);
-  if (head !== 0) return replaceRef(store.byAnchor, anchorHash, head, ref);
-  insertRef(store.byAnchor, anchorHash, ref);
-  countAnchor(store, kind, value, 1);
+  if (head !== 0) return replaceRef(store.byAnchor, hash, head, ref);
+  insertRef(store.byAnchor, hash, ref);
+  countAnchor(store, record.kindOf(anchor), entry.match[anchor] ?? '', 1);
 }
 
 export function removeEntry(store: Store, ref: Ref, { id, match }: PutEntry): void {
@@ -114,20 +111,29 @@ function unlink(store: Store, head: Ref, ref: Ref, next: Ref): void {
   record.setNext(chunkOf(store.arena, before).view, offsetOf(before), next);
 }
 
-/** The most selective member that is not crowded, else the least crowded. */
-function chooseAnchor(store: Store, { match }: PutEntry): (typeof record.anchorOrder)[number] {
-  let chosen: (typeof record.anchorOrder)[number] = 'iss';
+type Choice = {
+  readonly anchor: (typeof record.anchorOrder)[number];
+  readonly head: Ref;
+  readonly hash: number;
+};
+
+/** The most selective member that is not crowded, else the least crowded; with whoever is filed there. */
+function chooseAnchor(store: Store, { match }: PutEntry): Choice {
+  let choice: Choice | undefined;
   let fewest = Number.POSITIVE_INFINITY;
-  for (const member of record.anchorOrder) {
-    const value = match[member];
+  for (const anchor of record.anchorOrder) {
+    const value = match[anchor];
     if (value === undefined) continue;
-    const beside = crowdAt(store, findAnchor(store, record.kindOf(member), value));
+    const hash = want(store, record.kindOf(anchor), value);
+    const head = findRef(store.byAnchor, hash, store.isWanted);
+    const beside = crowdAt(store, head);
     if (beside >= fewest) continue;
-    chosen = member;
+    choice = { anchor, head, hash };
     fewest = beside;
     if (beside < crowd) break;
   }
-  return chosen;
+  if (!choice) throw new RangeError('an entry without a match cannot be filed');
+  return choice;
 }
 
 function crowdAt(store: Store, head: Ref): number {
