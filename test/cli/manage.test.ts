@@ -91,7 +91,7 @@ it('what is set of a source is set, and the rest stays', async () => {
 it('a held signal is shown, and released by another person than its maker', async () => {
   await document('source set limited --strongest-effect observe');
   const made = await document(
-    'token create robot --scope signals.write --scope signals.read --source limited',
+    'token create robot --scope signals.write --scope revocations.write --scope signals.read --source limited',
   );
   const robot = String(made['token']);
   const held = await run(`kill client_id=suspect iss=${iss} --yes --json`, robot);

@@ -34,7 +34,8 @@ export function addKillCommand(program: Command, bind: Bind): void {
     .summary('refuse an agent, client, key or token everywhere, now')
     .description(
       'Shows whom it would hit, asks, fires, and watches every enforcement point confirm.\n' +
-        'Keys: agent, or iss sub client_id workload jkt x5t#S256 jti sid token_sha256 (all given must hold).',
+        'Keys: agent, or iss sub client_id workload jkt x5t#S256 jti sid token_sha256 (all given must hold).\n' +
+        'Needs signals.write and revocations.write; signals.read to watch the points.',
     )
     .argument('[KEY=VALUE...]', 'whom')
     .option('--subject <json>', 'an RFC 9493 or SSF complex subject instead, or @FILE')
