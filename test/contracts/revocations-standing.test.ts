@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import { describe, expect, it } from 'vitest';
 import { createAgentStore } from '../../src/adapters/postgres/agent-store.ts';
@@ -58,6 +58,27 @@ forEachDatabase('standing kills', (fixture) => {
       expect(await denials(database, learnt)).toBe(1);
     });
 
+    it('also one that is broader than what the kill has put, by a client or by an issuer', async () => {
+      const { database } = fixture;
+      const { agents } = registries(database);
+      const jkt = createHash('sha256').update(randomUUID()).digest('base64url');
+      const iss = 'https://idp.example';
+      const cases: readonly (readonly [Match, Match])[] = [
+        [{ ...anIdentity(), sub: 'u1' }, {}],
+        [{ iss, jkt }, { jkt }],
+      ];
+      for (const [narrow, given] of cases) {
+        const { sub: _, ...client } = narrow;
+        const broad = given.jkt === undefined ? client : given;
+        const name = aName();
+        await agents.create(anAgent({ name, identities: [narrow] }), change());
+        const { handle } = aPipeline(database);
+        await handle(aStatement({ event: 'build-untrusted', subject: { agent: name } }));
+        await agents.learn(name, broad, change());
+        expect(await denials(database, broad)).toBe(1);
+      }
+    });
+
     it('so is a child, and what is learnt under a grandchild; a stranger is not', async () => {
       const { database } = fixture;
       const { agents } = registries(database);
@@ -93,6 +114,26 @@ forEachDatabase('standing kills', (fixture) => {
       const draft = anAgent({ name: aName(), identities: [identity], links: [parseKnownAs(other, '')] });
       await agents.create(draft, change());
       expect(await denials(database, identity)).toBe(1);
+    });
+
+    it('an identifier that is linked to the key of an agent is that agent, with its children', async () => {
+      const { database } = fixture;
+      const { agents, links } = registries(database);
+      const { handle } = aPipeline(database);
+      const subject = anEmail();
+      await handle(aStatement({ event: 'account-disabled', subject }));
+      const [name, match, other, ofChild, learnt] = [
+        aName(),
+        anIdentity(),
+        anIdentity(),
+        anIdentity(),
+        anIdentity(),
+      ];
+      await agents.create(anAgent({ name, identities: [match, other] }), change());
+      await agents.create(anAgent({ name: aName(), parents: [name], identities: [ofChild] }), change());
+      await links.put({ ...parseKnownAs(subject, ''), match }, change());
+      await agents.learn(name, learnt, change());
+      for (const hit of [match, other, ofChild, learnt]) expect(await denials(database, hit)).toBe(1);
     });
 
     it('what was lifted is not put again by the next change, and with the last entry the kill ends', async () => {
@@ -133,9 +174,11 @@ forEachDatabase('standing kills', (fixture) => {
         const orders = atOnce
           ? killed.revocations.map(({ id }) => ({ revocation_id: id }))
           : [{ signal_id: killed.signalId }];
-        await Promise.all(
-          orders.map((data) => handle(aStatement({ event: 'revocation-lifted', source: aSource(), data }))),
+        const said = orders.map((data) =>
+          aStatement({ event: 'revocation-lifted', source: aSource(), data }),
         );
+        // The first of all runs alone; those behind it share a transaction.
+        await Promise.all([aStatement(), ...said].map((statement) => handle(statement)));
         const learnt = anIdentity();
         await agents.learn(name, learnt, change());
         expect(await denials(database, learnt)).toBe(0);
@@ -159,6 +202,22 @@ forEachDatabase('standing kills', (fixture) => {
         expect(await denials(database, learnt)).toBe(1);
       }
     });
+  });
+
+  it('DESIGN §9: an agent is also protected from who names it by an identifier that is linked to its key', async () => {
+    const { database } = fixture;
+    const { agents, links } = registries(database);
+    const { handle } = aPipeline(database);
+    const [name, match, ofChild, subject] = [aName(), anIdentity(), anIdentity(), anEmail()];
+    await agents.create(anAgent({ name, identities: [match], protected: true }), change());
+    await agents.create(anAgent({ name: aName(), parents: [name], identities: [ofChild] }), change());
+    await links.put({ ...parseKnownAs(subject, ''), match }, change());
+    const guarded = await handle(aStatement({ event: 'build-untrusted', subject }));
+    expect(guarded).toMatchObject({ outcome: 'held', revocations: [{ match: ofChild }] });
+    await agents.change(name, { protected: false }, change());
+    const killed = await handle(aStatement({ event: 'build-untrusted', subject }));
+    expect(killed).toMatchObject({ outcome: 'applied', agents: expect.arrayContaining([name]) });
+    expect(await denials(database, ofChild)).toBe(1);
   });
 
   it.each(['key', 'agent'] as const)(
