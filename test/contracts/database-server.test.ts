@@ -7,6 +7,7 @@ import { onlyOnServer } from '../support/databases.ts';
 import { deferred } from '../support/deferred.ts';
 
 const unavailable = { code: 'storage-unavailable' };
+const tooSlow = { code: 'storage-timeout' };
 
 onlyOnServer('database server that fails', (fixture) => {
   /** Freezes the process behind one connection; it goes on when the test ends. */
@@ -52,7 +53,7 @@ onlyOnServer('database server that fails', (fixture) => {
     await fixture.database.transact((tx) => tx.execute(sql`SELECT 1`));
   });
 
-  test('a lock that another node holds: unavailable', async () => {
+  test('a lock that another node holds: too slow', async () => {
     const { pool } = fixture.database;
     await pool.query('CREATE TABLE public.head (n integer); INSERT INTO public.head VALUES (1)');
     const other = await pool.connect();
@@ -60,12 +61,12 @@ onlyOnServer('database server that fails', (fixture) => {
     await other.query('BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0');
     await other.query('UPDATE public.head SET n = 2');
     const attempt = fixture.database.transact((tx) => tx.execute(sql`UPDATE public.head SET n = 3`));
-    await expect(attempt).rejects.toMatchObject(unavailable);
+    await expect(attempt).rejects.toMatchObject(tooSlow);
   });
 
-  test('a statement that takes too long: unavailable', async () => {
+  test('a statement that takes too long: too slow', async () => {
     const attempt = fixture.database.transact((tx) => tx.execute(sql`SELECT pg_sleep(60)`));
-    await expect(attempt).rejects.toMatchObject(unavailable);
+    await expect(attempt).rejects.toMatchObject(tooSlow);
   });
 
   test('connections cut by the server: the next transaction has a new one', async () => {
