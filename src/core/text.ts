@@ -1,12 +1,16 @@
 import { type FieldError, Problem } from './problem.ts';
 import type { Json } from './vocabulary.ts';
 
-/** Nesting of JSON that is taken from a caller: objects and arrays alike. */
-const jsonDepthMax = 8;
-/** Members and elements of such JSON, all levels together. */
-const jsonNodesMax = 1_000;
-/** UTF-16 code units of one string or member name in it. */
-const jsonTextMax = 8_192;
+export type JsonLimits = {
+  /** Nesting: objects and arrays alike. */
+  readonly depthMax: number;
+  /** Members and elements, all levels together. */
+  readonly nodesMax: number;
+  /** UTF-16 code units of one string or member name. */
+  readonly textMax: number;
+};
+/** Of open JSON that is taken from a caller and kept. */
+const keptLimits: JsonLimits = { depthMax: 8, nodesMax: 1_000, textMax: 8_192 };
 /** So many wrong places are named; the rest adds nothing. */
 export const fieldErrorsMax = 20;
 
@@ -31,7 +35,11 @@ export type JsonFaults = {
 };
 
 /** Walks hostile JSON once and says what about it must not go further; `path` is where it stands in the request. */
-export function findJsonFaults(value: Json, path: string): JsonFaults {
+export function findJsonFaults(
+  value: Json,
+  path: string,
+  { depthMax, nodesMax, textMax }: JsonLimits = keptLimits,
+): JsonFaults {
   const unstorable: FieldError[] = [];
   const excessive: FieldError[] = [];
   let nodes = 0;
@@ -40,40 +48,41 @@ export function findJsonFaults(value: Json, path: string): JsonFaults {
     if (list.length < fieldErrorsMax) list.push({ path: at, message });
   };
   const walkText = (text: string, at: string): void => {
-    if (text.length > jsonTextMax) note(excessive, at, `is longer than ${jsonTextMax} characters`);
+    if (text.length > textMax) note(excessive, at, `is longer than ${textMax} characters`);
     else if (!isStorable(text)) note(unstorable, at, 'holds U+0000 or half of a surrogate pair');
   };
   const walkMember = (name: string, child: Json, at: string, depth: number): void => {
     if (forbiddenMembers.has(name)) note(excessive, at, 'is a member name that is never accepted');
-    else if (name.length > jsonTextMax || !isStorable(name)) walkText(name, path);
+    else if (name.length > textMax || !isStorable(name)) walkText(name, path);
     else walk(child, at, depth);
   };
   const walk = (node: Json, at: string, depth: number): void => {
     nodes += 1;
-    if (nodes > jsonNodesMax) return;
+    if (nodes > nodesMax) return;
     if (typeof node === 'string') return walkText(node, at);
     if (node === null || typeof node !== 'object') return;
-    if (depth >= jsonDepthMax) return note(excessive, at, `nests deeper than ${jsonDepthMax} levels`);
+    if (depth >= depthMax) return note(excessive, at, `nests deeper than ${depthMax} levels`);
     for (const [name, child] of Object.entries(node)) walkMember(name, child, pointerTo(at, name), depth + 1);
   };
 
   walk(value, path, 0);
-  if (nodes > jsonNodesMax) note(excessive, path, `has more than ${jsonNodesMax} members and elements`);
+  if (nodes > nodesMax) note(excessive, path, `has more than ${nodesMax} members and elements`);
   return { unstorable, excessive };
 }
 
 /** @throws Problem `unstorable-text` or `invalid-request`, naming each place. */
 export function refuseFaultyJson(value: Json, path = ''): void {
   const { unstorable, excessive } = findJsonFaults(value, path);
-  if (unstorable.length > 0) {
-    throw new Problem('unstorable-text', 'Text holds characters that cannot be stored.', {
-      hint: 'Send well-formed Unicode without U+0000.',
-      errors: unstorable,
-    });
-  }
+  if (unstorable.length > 0) throw unstorableText(unstorable);
   if (excessive.length > 0) {
     throw new Problem('invalid-request', 'The JSON is too large, too deep, or names a forbidden member.', {
       errors: excessive,
     });
   }
 }
+
+export const unstorableText = (errors: readonly FieldError[]): Problem =>
+  new Problem('unstorable-text', 'Text holds characters that cannot be stored.', {
+    hint: 'Send well-formed Unicode without U+0000.',
+    errors,
+  });

@@ -12,6 +12,7 @@ import { answerBrokenRequest, answerError, answerErrors, type ExplainError } fro
 import { authenticate, type AuthenticateOptions } from './authenticate.ts';
 import { parseJson } from './json-body.ts';
 import { requestId } from './request-id.ts';
+import { refuseUnstorableInput } from './storable-input.ts';
 import { answerUnknownRoutes } from './unknown-routes.ts';
 
 export const serverLimits = {
@@ -80,6 +81,7 @@ export function createServer(options: ServerOptions): HubServer {
   answerErrors(app, options.explainError);
   answerUnknownRoutes(app);
   authenticate(app, options);
+  refuseUnstorableInput(app);
   return app;
 }
 
