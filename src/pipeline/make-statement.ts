@@ -10,6 +10,7 @@ import type { EventType } from '../core/events/event-type.ts';
 import { type FieldError, isProblem, Problem } from '../core/problem.ts';
 import type { Statement } from '../core/signal.ts';
 import { parseSubject } from '../core/subject.ts';
+import { refuseFaultyJson } from '../core/text.ts';
 import type { Millis } from '../core/vocabulary.ts';
 import type { MakeStatement, SaidSignal } from './ports.ts';
 
@@ -31,6 +32,7 @@ export function createMakeStatement(options: {
   return (said) => {
     const paths = { ...usualPaths, ...said.paths };
     const type = requireEventType(said.event, paths.event);
+    if (said.data !== undefined) refuseFaultyJson(said.data, paths.data);
     const data = withDefaults(type, said.data ?? {});
     const errors = checkEventData(type, data);
     if (errors.length > 0) throw wrongData(type, errors, paths.data);

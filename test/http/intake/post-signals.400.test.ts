@@ -85,6 +85,21 @@ const bad: readonly (readonly [
     { code: 'unstorable-text', path: '/data/note' },
   ],
   [
+    'data that nests too deep',
+    { event, subject, data: { note: [[[[[[[['x']]]]]]]] } },
+    { code: 'invalid-request', path: `/data/note${'/0'.repeat(7)}` },
+  ],
+  [
+    'data with too many members',
+    { event, subject, data: { note: Array.from({ length: 1_100 }, () => 0) } },
+    { code: 'invalid-request', path: '/data' },
+  ],
+  [
+    'data with a text that is too long',
+    { event, subject, data: { note: 'x'.repeat(8_193) } },
+    { code: 'invalid-request', path: '/data/note' },
+  ],
+  [
     'an order that lifts two things',
     { event: 'revocation-lifted', subject, data: { revocation_id: 'a', signal_id: 'b' } },
     { code: 'invalid-request', path: '/data' },
