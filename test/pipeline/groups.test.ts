@@ -1,9 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Problem } from '../../src/core/problem.ts';
-import { createGroups, type Settled } from '../../src/pipeline/groups.ts';
+import { createGroups, type Settled, TooMuchForOneGroup } from '../../src/pipeline/groups.ts';
 
-type Item = { readonly n: number; readonly keys?: readonly string[]; readonly weight?: number };
+type Item = {
+  readonly n: number;
+  readonly keys?: readonly string[];
+  readonly weight?: number;
+  readonly isAlone?: boolean;
+};
 
 /** Runs what `fate` says of each group, one event-loop turn later. */
 function observed(fate: (group: readonly Item[]) => readonly Settled<number>[]) {
@@ -19,6 +24,7 @@ function observed(fate: (group: readonly Item[]) => readonly Settled<number>[]) 
         return fate(group);
       },
       keysOf: ({ keys = [] }) => keys,
+      isAlone: ({ isAlone = false }) => isAlone,
       weightOf: ({ weight = 1 }) => weight,
     },
     { itemsMax: 4, weightMax: 100 },
@@ -41,6 +47,12 @@ describe('DESIGN §5: signals that arrive while a transaction is under way share
     const { add, sizes } = observed(done);
     await Promise.all(items(5).map(({ n }) => add({ n, weight: 60 })));
     expect(sizes()).toEqual([1, 2, 2]);
+  });
+
+  it('what changes what others are decided by is a group of its own, in its place', async () => {
+    const { add, groups } = observed(done);
+    await Promise.all(items(7).map(({ n }) => add({ n, isAlone: n === 3 || n === 4 })));
+    expect(groups.map((group) => group.map(({ n }) => n))).toEqual([[0], [1, 2], [3], [4], [5, 6]]);
   });
 
   it('what shares a key never shares a group, and keeps its order; nobody is lost or run twice', async () => {
@@ -97,17 +109,62 @@ describe('DESIGN §5: a group that fails is retried one by one', () => {
     expect(sizes()).toEqual([1, 3]);
   });
 
-  it('when the storage is gone all of them fail at once, and the next try is a new one', async () => {
+  it('when the storage is gone all that wait fail at once, and the next try is a new one', async () => {
     let gone = true;
     const { add, sizes } = observed((group) => {
       if (gone) throw new Problem('storage-unavailable', 'gone');
       return done(group);
     });
-    const settled = await Promise.allSettled(items(5).map(add));
+    const settled = await Promise.allSettled(items(50).map(add));
     expect(settled.every(({ status }) => status === 'rejected')).toBe(true);
-    expect(sizes()).toEqual([1, 4]);
+    expect(sizes()).toEqual([1]);
     gone = false;
     expect(await add({ n: 9 })).toBe(9);
+  });
+
+  it('when the storage goes while a group is run one by one, the rest of it is not tried', async () => {
+    const { add, sizes } = observed((group) => {
+      if (group.length > 1) throw new Error('one of them cannot be stored');
+      if (group[0]?.n === 2) throw new Problem('storage-unavailable', 'gone');
+      return done(group);
+    });
+    const settled = await Promise.allSettled(items(20).map(add));
+    expect(settled.map(({ status }) => status === 'fulfilled').filter(Boolean)).toHaveLength(2);
+    expect(sizes()).toEqual([1, 4, 1, 1]);
+  });
+
+  it('a group that is too slow is run again in halves, once, and costs nobody outside of a slow half', async () => {
+    const { add, sizes } = observed((group) => {
+      if (group.some(({ n }) => n === 1)) throw new Problem('storage-timeout', 'slow');
+      return done(group);
+    });
+    const settled = await Promise.allSettled(items(9).map(add));
+    const refused = settled.flatMap(({ status }, n) => (status === 'rejected' ? [n] : []));
+    expect(refused).toEqual([1, 2]);
+    expect(sizes()).toEqual([1, 4, 2, 2, 4]);
+  });
+
+  it('when one after the other is too slow, all that wait fail, and the next try is a new one', async () => {
+    let slow = true;
+    const { add, sizes } = observed((group) => {
+      if (slow) throw new Problem('storage-timeout', 'slow');
+      return done(group);
+    });
+    const settled = await Promise.allSettled(items(50).map(add));
+    expect(settled.every(({ status }) => status === 'rejected')).toBe(true);
+    expect(sizes()).toEqual([1, 4, 2]);
+    slow = false;
+    expect(await Promise.all(items(5).map(add))).toHaveLength(5);
+    expect(sizes()).toEqual([1, 4, 2, 1, 4]);
+  });
+
+  it('a group that is too much is taken apart until its parts fit', async () => {
+    const { add, sizes } = observed((group) => {
+      if (group.length > 1 && group.some(({ n }) => n === 1)) throw new TooMuchForOneGroup();
+      return done(group);
+    });
+    expect(await Promise.all(items(5).map(add))).toEqual([0, 1, 2, 3, 4]);
+    expect(sizes()).toEqual([1, 4, 2, 1, 1, 2]);
   });
 });
 
