@@ -48,7 +48,6 @@ export type StreamedEntry = FeedEntry & { readonly prev: string };
 
 /** The `event:` names of a stream: `hello` first, `goodbye` last, `configuration` (a `FeedConfiguration`) whenever it changes. */
 export const feedEvents = ['hello', 'configuration', 'put', 'lift', 'drop', 'heartbeat', 'goodbye'] as const;
-export type FeedEvent = (typeof feedEvents)[number];
 
 /** First event of a stream. `from` is the position after which entries follow. */
 export type Hello = {

@@ -1,6 +1,7 @@
 import {
   type Cursor,
   type FeedConfiguration,
+  feedEvents,
   formatPosition,
   type Goodbye,
   type Heartbeat,
@@ -27,7 +28,7 @@ export function readMessage(
 ): FeedMessage | undefined {
   const json = parse(data);
   if (json === undefined) return undefined;
-  switch (event) {
+  switch (feedEvents.find((name) => name === event)) {
     case 'hello':
       return readHello(json);
     case 'configuration':

@@ -43,7 +43,7 @@ export async function loadSnapshot(
   return readSnapshot(incoming.pipe(unzipped));
 }
 
-export async function readSnapshot(source: AsyncIterable<Buffer>): Promise<LoadedSnapshot> {
+async function readSnapshot(source: AsyncIterable<Buffer>): Promise<LoadedSnapshot> {
   const cache = createRevocationCache();
   let header: { readonly cursor: Cursor; readonly configuration: FeedConfiguration } | undefined;
   let trailer: { readonly [member: string]: unknown } | undefined;

@@ -44,9 +44,6 @@ export function endOfText(place: Place): number {
   return place.at + ((form - firstLength) % 2 === 1 ? units * 2 : units);
 }
 
-/** The most bytes that a text of so many code units takes. */
-export const packedSizeMax = (units: number): number => units * 2 + 8;
-
 type Shape = {
   readonly prefix: string;
   readonly bytes: number;

@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { FeedEntry, PutEntry } from '../../../src/core/feed.ts';
 import { createRevocationCache, type RevocationCache } from '../../../src/enforcement/cache.ts';
+import { digestOf } from '../../support/feed-server.ts';
 import {
   anEntry,
   aUlid,
@@ -20,18 +20,6 @@ function filled(history: readonly FeedEntry[]): RevocationCache {
   const cache = createRevocationCache();
   for (const entry of history) cache.apply(entry);
   return cache;
-}
-
-/** Written from `hub.digest_step`, with big integers and no shortcut. */
-function digestOf(entries: readonly PutEntry[]): string {
-  const lanes = [0n, 0n, 0n, 0n];
-  for (const { id, position } of entries) {
-    const bytes = createHash('sha256')
-      .update(id + position)
-      .digest();
-    lanes.forEach((sum, lane) => (lanes[lane] = (sum + BigInt(bytes.readUInt32BE(lane * 4))) % 2n ** 32n));
-  }
-  return lanes.map((lane) => lane.toString(16).padStart(8, '0')).join('');
 }
 
 const byId = (entries: Iterable<PutEntry>) => [...entries].toSorted((a, b) => (a.id < b.id ? -1 : 1));

@@ -58,7 +58,7 @@ const workloadPatterns = fc.oneof(
 );
 const seconds = fc.integer({ min: 1_763_764_000, max: 1_763_764_010 });
 
-export const someMatch = fc
+const someMatch = fc
   .record(
     {
       iss: issuers,
