@@ -40,14 +40,17 @@ export function authenticate(app: FastifyInstance, options: AuthenticateOptions)
     if (request.is404) return;
     const scopes = config.scopes ?? [];
     if (scopes.some((scope) => may(request.caller, scope))) return;
-    throw insufficientScope(reply, scopes);
+    throw insufficientScope(scopes);
   });
 }
 
 /** What a known caller may not do is noted wherever it is refused: at the door or by whoever knows more. */
 function noteForbidden(app: FastifyInstance, { noteRefusal }: AuthenticateOptions): void {
-  app.addHook('onError', async (request, _reply, error: unknown) => {
+  app.addHook('onError', async (request, reply, error: unknown) => {
     if (!isProblem(error) || problemReplies[error.code].status !== 403) return;
+    if (error.code === 'insufficient-scope') {
+      challenge(reply, ` error="insufficient_scope", scope="${String(error.extra['scope'] ?? '')}"`);
+    }
     noteRefusal({ who: request.caller.actor, reason: error.code });
   });
 }
@@ -109,8 +112,7 @@ function unauthenticated(reply: FastifyReply, attributes: string, detail: string
   return new Problem('unauthenticated', detail, { hint });
 }
 
-function insufficientScope(reply: FastifyReply, scopes: readonly Scope[]): Problem {
-  challenge(reply, ` error="insufficient_scope", scope="${scopes.join(' ')}"`);
+function insufficientScope(scopes: readonly Scope[]): Problem {
   const named = scopes.length === 1 ? `the scope ${scopes[0]}` : `one of the scopes ${scopes.join(', ')}`;
   return new Problem('insufficient-scope', `The token needs ${named}.`, {
     hint: 'Have a token with that scope made by POST /v1/tokens.',

@@ -8,12 +8,13 @@ const tokens: Record<string, string> = {};
 beforeAll(async () => {
   hub = await startHub();
   await hub.call('PUT', '/v1/sources/splunk', { body: { kills_per_minute: 0, soft_effect: 'restrict' } });
-  const make = async (actor: string, scopes: readonly string[], source?: string) => {
-    const made = await hub.call('POST', '/v1/tokens', { body: { actor, scopes, ...(source && { source }) } });
+  const make = async (actor: string, scopes: readonly string[], more: object = {}) => {
+    const made = await hub.call('POST', '/v1/tokens', { body: { actor, scopes, ...more } });
     tokens[actor] = String(made.body['token']);
   };
-  await make('machine', ['signals.write', 'held.release'], 'splunk');
-  await make('mara', ['held.release', 'signals.read']);
+  await make('machine', ['signals.write', 'held.release'], { source: 'splunk' });
+  await make('another-machine', ['held.release']);
+  await make('mara', ['held.release', 'signals.read'], { person: true });
   await make('reader', ['signals.read']);
 });
 afterAll(() => hub.stop());
@@ -57,9 +58,11 @@ describe('DESIGN §9: /v1/held', () => {
     expect((await release(id, 'mara')).body).toMatchObject({ status: 409, code: 'already-decided' });
   });
 
-  it('is not released by its maker, nor by a reader; its maker may discard it', async () => {
+  it('is released by no machine and no reader; its maker may discard it', async () => {
     const { id } = await hold();
-    expect((await release(id, 'machine')).body).toMatchObject({ status: 403, code: 'approval-by-requester' });
+    for (const machine of ['machine', 'another-machine']) {
+      expect((await release(id, machine)).body).toMatchObject({ status: 403, code: 'source-not-allowed' });
+    }
     expect((await release(id, 'reader')).status).toBe(403);
     const discarded = await hub.call('POST', `/v1/held/${id}/discard`, { token: tokens['machine']! });
     expect(discarded.body).toMatchObject({ state: 'discarded', decided_by: 'machine' });

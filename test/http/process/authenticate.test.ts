@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { Problem } from '../../../src/core/problem.ts';
 import { aServer, bearer, listen, sendRaw } from './a-server.ts';
 
 function aGuardedServer() {
@@ -10,6 +11,9 @@ function aGuardedServer() {
   );
   made.app.post('/v1/signals', { config: { scopes: ['signals.write'] } }, async () => 'written');
   made.app.get('/healthz', { config: { public: true } }, async () => 'well');
+  made.app.get('/v1/audit', { config: { scopes: ['signals.read'] } }, async () => {
+    throw new Problem('insufficient-scope', 'Not this one.', { extra: { scope: 'audit.read' } });
+  });
   return made;
 }
 
@@ -53,6 +57,16 @@ describe('RFC 6750 §3: who may not enter is told how', () => {
       `${realm}, error="insufficient_scope", scope="signals.write"`,
     );
     expect(answer.json()).toMatchObject({ code: 'insufficient-scope', scope: 'signals.write' });
+  });
+
+  it('what a route refuses by itself is challenged and noted in the same way', async () => {
+    const { app, refused } = aGuardedServer();
+    const answer = await app.inject({ url: '/v1/audit', headers: bearer('chub_reader') });
+    expect(answer.statusCode).toBe(403);
+    expect(answer.headers['www-authenticate']).toBe(
+      `${realm}, error="insufficient_scope", scope="audit.read"`,
+    );
+    expect(refused).toEqual([expect.objectContaining({ reason: 'insufficient-scope' })]);
   });
 
   it('one of the scopes is enough, and admin has all', async () => {
