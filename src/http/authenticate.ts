@@ -48,9 +48,8 @@ export function authenticate(app: FastifyInstance, options: AuthenticateOptions)
 function noteForbidden(app: FastifyInstance, { noteRefusal }: AuthenticateOptions): void {
   app.addHook('onError', async (request, reply, error: unknown) => {
     if (!isProblem(error) || problemReplies[error.code].status !== 403) return;
-    if (error.code === 'insufficient-scope') {
-      challenge(reply, ` error="insufficient_scope", scope="${String(error.extra['scope'] ?? '')}"`);
-    }
+    const { scope } = error.extra;
+    if (typeof scope === 'string') challenge(reply, ` error="insufficient_scope", scope="${scope}"`);
     noteRefusal({ who: request.caller.actor, reason: error.code });
   });
 }
