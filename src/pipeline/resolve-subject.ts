@@ -1,4 +1,5 @@
-import { membersOf } from '../core/match-key.ts';
+import { covers, membersOf } from '../core/match-key.ts';
+import { isProblem } from '../core/problem.ts';
 import type { KnownAgent, Resolution, ResolvedAgent, SubjectQuery } from '../core/resolution.ts';
 import type { Match } from '../core/revocation.ts';
 import { keysOfSubject, principalPart } from '../core/subject-keys.ts';
@@ -26,6 +27,22 @@ export type RegistryFacts = {
  */
 export const directKeys = (query: SubjectQuery): readonly Match[] =>
   keysOfSubject(query, () => undefined).keys;
+
+/**
+ * What tokens carry for the subject, by what it says and by what it is linked to. Nothing when those multiply too much:
+ * `resolveSubject` says so of it alone.
+ */
+export function keysThroughLinks(
+  query: SubjectQuery,
+  facts: Pick<RegistryFacts, 'links' | 'agents'>,
+): readonly Match[] {
+  try {
+    return keysOfSubject(query, (id) => linkedKeys(id, facts)).keys;
+  } catch (error) {
+    if (isProblem(error)) return [];
+    throw error;
+  }
+}
 
 /**
  * What the registries make of a subject.
@@ -59,16 +76,13 @@ export function principalOf(query: SubjectQuery, resolution: Resolution): string
   return agent !== undefined && others.length === 0 ? `agent:${agent.name}` : query.key;
 }
 
-/** Every token that `narrow` names is also named by `broad`. */
-export function covers(broad: Match, narrow: Match): boolean {
-  const members = membersOf(broad);
-  return members.length > 0 && members.every((member) => isWithin(broad[member], narrow[member]));
-}
-
 /** Name one session or token of somebody, who is more than that. */
 export const passingMembers = ['jti', 'sid', 'token_sha256'] as const;
 
-function linkedKeys(id: Identifier, facts: RegistryFacts): readonly Match[] | undefined {
+function linkedKeys(
+  id: Identifier,
+  facts: Pick<RegistryFacts, 'links' | 'agents'>,
+): readonly Match[] | undefined {
   const link = facts.links.get(id);
   if (link === undefined) return undefined;
   return 'match' in link ? [link.match] : (facts.agents.get(link.agent)?.identities ?? []);
@@ -77,9 +91,12 @@ function linkedKeys(id: Identifier, facts: RegistryFacts): readonly Match[] | un
 /** Those whose identity is the key, lies within it, or lies around it. */
 function agentsOf(key: Match, facts: RegistryFacts): readonly AgentName[] {
   const passes = passingMembers.some((member) => key[member] !== undefined);
-  const hit = facts.identities.filter(({ match }) => covers(key, match) || (!passes && covers(match, key)));
+  const hit = facts.identities.filter(({ match }) => names(key, match) || (!passes && names(match, key)));
   return hit.map(({ agent }) => agent);
 }
+
+/** `covers`, but what has no members names nobody rather than everybody. */
+const names = (broad: Match, narrow: Match): boolean => membersOf(broad).length > 0 && covers(broad, narrow);
 
 function known(names: readonly AgentName[], facts: RegistryFacts): readonly ResolvedAgent[] {
   return [...new Set(names)].flatMap((name) => {
@@ -92,10 +109,3 @@ function known(names: readonly AgentName[], facts: RegistryFacts): readonly Reso
     return [{ ...agent, descendants }];
   });
 }
-
-const isWithin = (broad: string | undefined, narrow: string | undefined): boolean =>
-  broad === narrow ||
-  (broad !== undefined &&
-    narrow !== undefined &&
-    broad.endsWith('/*') &&
-    narrow.startsWith(broad.slice(0, -1)));

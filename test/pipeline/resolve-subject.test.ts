@@ -3,12 +3,7 @@ import type { KnownAgent } from '../../src/core/resolution.ts';
 import type { Match } from '../../src/core/revocation.ts';
 import { parseSubject } from '../../src/core/subject.ts';
 import { agentName, type AgentName, identifier, type JsonObject } from '../../src/core/vocabulary.ts';
-import {
-  covers,
-  principalOf,
-  type RegistryFacts,
-  resolveSubject,
-} from '../../src/pipeline/resolve-subject.ts';
+import { principalOf, type RegistryFacts, resolveSubject } from '../../src/pipeline/resolve-subject.ts';
 
 const iss = 'https://idp.example';
 const jkt = 'NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs';
@@ -99,13 +94,7 @@ describe('whom a subject is', () => {
   });
 });
 
-it.each([
-  [{ iss }, { iss, sub: 'a' }, true],
-  [{ iss, sub: 'a' }, { iss }, false],
-  [{ workload: 'spiffe://td/ns/*' }, { workload: 'spiffe://td/ns/build' }, true],
-  [{ workload: 'spiffe://td/ns/*' }, { workload: 'spiffe://td/nsx/build' }, false],
-  [{ workload: 'spiffe://td/ns/a' }, { workload: 'spiffe://td/ns/*' }, false],
-  [{}, { iss }, false],
-] as const)('%j covers %j: %s', (broad, narrow, expected) => {
-  expect(covers(broad, narrow)).toBe(expected);
+it('only a workload is a pattern; a name that ends in /* is a name', () => {
+  const known = facts([{ name: builder, identities: [{ iss, client_id: 'svc/build' }] }]);
+  expect(namesOf({ iss, client_id: 'svc/*' }, known)).toEqual([]);
 });

@@ -3,7 +3,12 @@ import { matchKey, membersOf } from '../../core/match-key.ts';
 import { lineageDepthMax, type KnownAgent, type SubjectQuery } from '../../core/resolution.ts';
 import type { Match } from '../../core/revocation.ts';
 import { agentName, identifier, type AgentName } from '../../core/vocabulary.ts';
-import { directKeys, passingMembers, type RegistryFacts } from '../../pipeline/resolve-subject.ts';
+import {
+  directKeys,
+  keysThroughLinks,
+  passingMembers,
+  type RegistryFacts,
+} from '../../pipeline/resolve-subject.ts';
 import type { Statements } from './database.ts';
 
 type FactsRow = {
@@ -17,7 +22,8 @@ type FactsRow = {
 };
 
 /**
- * Everything that the registries hold about the subjects, in one read, whatever their number.
+ * Everything that the registries hold about the subjects, whatever their number: in one read, and in a second one where
+ * links say which keys are meant.
  *
  * @throws Problem `invalid-request` for a subject that multiplies too much: `directKeys` says it of each alone.
  */
@@ -25,9 +31,23 @@ export async function readRegistries(
   tx: Statements,
   queries: readonly SubjectQuery[],
 ): Promise<RegistryFacts> {
+  const facts = await readFacts(tx, queries, queries.flatMap(directKeys));
+  if (facts.links.size === 0) return facts;
+  return readFacts(
+    tx,
+    queries,
+    queries.flatMap((query) => [...directKeys(query), ...keysThroughLinks(query, facts)]),
+  );
+}
+
+async function readFacts(
+  tx: Statements,
+  queries: readonly SubjectQuery[],
+  keys: readonly Match[],
+): Promise<RegistryFacts> {
   const names = distinct(queries.flatMap(({ agent }) => agent ?? []));
   const identifiers = distinct(queries.flatMap(({ parts }) => parts.flatMap((part) => part.identifiers)));
-  const direct = distinctMatches(queries.flatMap(directKeys));
+  const direct = distinctMatches(keys);
   const exact = distinct(direct.flatMap(identityKeysAround));
   const below = direct.flatMap(({ workload, ...rest }) =>
     workload?.endsWith('/*') ? [{ prefix: workload.slice(0, -1), rest }] : [],

@@ -1,4 +1,4 @@
-import { sql, type SQL } from 'drizzle-orm';
+import { sql } from 'drizzle-orm';
 import type { StandingTemplate } from '../../core/decision.ts';
 import { bindLate } from '../../core/decide-plan.ts';
 import { matchKey } from '../../core/match-key.ts';
@@ -16,7 +16,7 @@ import {
 } from '../../core/vocabulary.ts';
 import { newId } from '../system/ids.ts';
 import type { Statements } from './database.ts';
-import { writeEntries } from './revocation-feed.ts';
+import { writeEntries, type WrittenPut } from './revocation-feed.ts';
 
 /** Our place among the advisory locks: "caeq". */
 const registryLock = 0x63616571;
@@ -43,27 +43,48 @@ export type BoundEntry = {
   readonly signalId: string;
 };
 
-/**
- * Puts the entries of every standing kill that now concerns the agent, its descendants, or what the identifier turned
- * out to be, and appends them to the feed. What a standing kill has put once it does not put again, so that a lift is
- * not undone by the next change of an agent. Call it last in the transaction, under `lockRegistry`.
- */
-export async function bindStanding(
-  tx: Statements,
-  learnt: ({ readonly agent: AgentName } | { readonly identifier: Identifier }) & { readonly atMs: Millis },
-): Promise<readonly BoundEntry[]> {
-  const { rows } = await tx.execute<BindingRow>(
-    'agent' in learnt ? underAgent(learnt.agent) : await behind(tx, learnt.identifier),
-  );
-  const entries = rows.flatMap((row) => entriesOf(row, learnt.atMs));
-  const distinct = new Map(entries.map((entry) => [`${entry.standingId} ${matchKey(entry.match)}`, entry]));
-  const { puts } = await writeEntries(tx, { endedIds: [], puts: [...distinct.values()] }, learnt.atMs);
+type Learnt = ({ readonly agent: AgentName } | { readonly identifier: Identifier }) & {
+  readonly atMs: Millis;
+};
+
+/** Does what `bindLearnt` does, for those who tell callers what was bound. */
+export async function bindStanding(tx: Statements, learnt: Learnt): Promise<readonly BoundEntry[]> {
+  const puts = await bindLearnt(tx, learnt);
   return puts.map(({ entry, position }) => ({
     id: entry.id,
     position,
     match: entry.match,
     signalId: entry.signalId,
   }));
+}
+
+/**
+ * Puts the entries of every standing kill that now concerns the agent, its descendants, or what the identifier turned
+ * out to be, and appends them to the feed. What a standing kill has put once it does not put again, so that a lift is
+ * not undone by the next change of an agent. Call it last in the transaction, under `lockRegistry`.
+ */
+export async function bindLearnt(tx: Statements, learnt: Learnt): Promise<readonly WrittenPut[]> {
+  const rows =
+    'agent' in learnt ? await underAgents(tx, [learnt.agent]) : await behind(tx, learnt.identifier);
+  const entries = rows.flatMap((row) => entriesOf(row, learnt.atMs));
+  const distinct = new Map(entries.map((entry) => [bindingKey(entry.standingId, entry.match), entry]));
+  const bound = await boundBefore(tx, [...distinct.values()]);
+  const puts = [...distinct].flatMap(([key, entry]) => (bound.has(key) ? [] : [entry]));
+  return (await writeEntries(tx, { endedIds: [], puts }, learnt.atMs)).puts;
+}
+
+const bindingKey = (standingId: string | undefined, match: Match): string =>
+  `${standingId} ${matchKey(match)}`;
+
+/** What the standing kills have put already, lifted entries included: exactly this, for one that is broader is another. */
+async function boundBefore(tx: Statements, entries: readonly Revocation[]): Promise<ReadonlySet<string>> {
+  if (entries.length === 0) return new Set();
+  const asked = entries.map(({ standingId, match }) => ({ standing_id: standingId, match }));
+  const { rows } = await tx.execute<{ standing_id: string; match: Match }>(sql`
+    SELECT DISTINCT r.standing_id, r.match
+      FROM json_to_recordset(${JSON.stringify(asked)}::json) AS x (standing_id text, match jsonb)
+      JOIN hub.revocations r ON r.standing_id = x.standing_id AND r.match = x.match`);
+  return new Set(rows.map((row) => bindingKey(row.standing_id, row.match)));
 }
 
 type BindingRow = {
@@ -81,43 +102,65 @@ type BindingRow = {
 const standingColumns = sql`s.id AS standing_id, s.signal_id, s.source_id, s.template, s.cut_off::float8 AS cut_off,
   s.lapses_at::float8 AS lapses_at, s.lift_at_ms::float8 AS lift_at_ms`;
 
-/** Never put before: lifted entries count, too. A conjunction's entry holds more than what was learnt. */
-const notBound = (match: ReturnType<typeof sql>) => sql`NOT EXISTS (
-  SELECT FROM hub.revocations r WHERE r.standing_id = s.id AND r.match @> ${match})`;
+/** A subject with the link's match is an agent as a whole: it names who holds tokens, and not one session or token. */
+const namesHolder = sql`l.match ?| ARRAY['sub', 'client_id', 'workload'] AND NOT l.match ?| ARRAY['jti', 'sid', 'token_sha256']`;
 
-/** Its own, those of its ancestors that reach down the lineage, and both again for each of its descendants. */
-const underAgent = (agent: AgentName) => sql`
-  WITH RECURSIVE below (name, depth) AS (
-    SELECT ${agent}::text, 0
-    UNION
-    SELECT p.child, b.depth + 1 FROM below b JOIN hub.agent_parents p ON p.parent = b.name WHERE b.depth < ${lineageDepthMax}),
-  above (name, ancestor, depth) AS (
-    SELECT DISTINCT b.name, b.name, 0 FROM below b
-    UNION
-    SELECT a.name, p.parent, a.depth + 1 FROM above a JOIN hub.agent_parents p ON p.child = a.ancestor
-     WHERE a.depth < ${lineageDepthMax}),
-  concerned (name, standing_id) AS (
-    SELECT a.name, s.id FROM above a JOIN hub.standing_kills s ON s.agent = a.ancestor AND s.state = 'standing'
-     WHERE a.depth = 0 OR (s.template ->> 'lineage')::boolean
-    UNION
-    SELECT a.name, s.id FROM above a JOIN hub.identity_links l ON l.agent = a.ancestor
-      JOIN hub.standing_kills s ON s.identifier = l.identifier AND s.state = 'standing'
-     WHERE a.depth = 0 OR (s.template ->> 'lineage')::boolean)
-  SELECT ${standingColumns}, c.name AS agent, i.match
-    FROM concerned c JOIN hub.standing_kills s ON s.id = c.standing_id JOIN hub.agent_identities i ON i.agent = c.name
-   WHERE ${notBound(sql`i.match`)}`;
+/** Every token of the identity `i` is one of those that the link `l` names. @see covers */
+const linkCovers = sql`(i.match @> l.match OR (l.match ->> 'workload' LIKE '%/*' AND i.match @> (l.match - 'workload')
+  AND starts_with(i.match ->> 'workload', rtrim(l.match ->> 'workload', '*'))))`;
 
-async function behind(tx: Statements, identifier: Identifier): Promise<SQL> {
-  const { rows } = await tx.execute<{ agent: AgentName }>(sql`
-    SELECT agent FROM hub.identity_links WHERE identifier = ${identifier} AND agent IS NOT NULL`);
-  const [link] = rows;
-  return link === undefined ? keyBehind(identifier) : underAgent(link.agent);
+/**
+ * Of each agent: its own, those of its ancestors that reach down the lineage, and both again for each of its descendants.
+ * An agent's own are those for it and those for an identifier that is linked to it or to a key of it.
+ */
+async function underAgents(tx: Statements, agents: readonly AgentName[]): Promise<readonly BindingRow[]> {
+  if (agents.length === 0) return [];
+  const { rows } = await tx.execute<BindingRow>(sql`
+    WITH RECURSIVE below (name, depth) AS (
+      SELECT name, 0 FROM unnest(${sql.param(agents)}::text[]) AS a (name)
+      UNION
+      SELECT p.child, b.depth + 1 FROM below b JOIN hub.agent_parents p ON p.parent = b.name WHERE b.depth < ${lineageDepthMax}),
+    above (name, ancestor, depth) AS (
+      SELECT DISTINCT b.name, b.name, 0 FROM below b
+      UNION
+      SELECT a.name, p.parent, a.depth + 1 FROM above a JOIN hub.agent_parents p ON p.child = a.ancestor
+       WHERE a.depth < ${lineageDepthMax}),
+    killed (agent, standing_id, lineage) AS (
+      SELECT s.agent, s.id, (s.template ->> 'lineage')::boolean FROM hub.standing_kills s
+       WHERE s.state = 'standing' AND s.agent IN (SELECT ancestor FROM above)
+      UNION
+      SELECT l.agent, s.id, (s.template ->> 'lineage')::boolean FROM hub.identity_links l
+        JOIN hub.standing_kills s ON s.identifier = l.identifier AND s.state = 'standing'
+       WHERE l.agent IN (SELECT ancestor FROM above)
+      UNION
+      SELECT i.agent, s.id, (s.template ->> 'lineage')::boolean FROM hub.agent_identities i
+        JOIN hub.identity_links l ON ${linkCovers} AND ${namesHolder}
+        JOIN hub.standing_kills s ON s.identifier = l.identifier AND s.state = 'standing'
+       WHERE i.agent IN (SELECT ancestor FROM above)),
+    concerned (name, standing_id) AS (
+      SELECT DISTINCT a.name, k.standing_id FROM above a JOIN killed k ON k.agent = a.ancestor WHERE a.depth = 0 OR k.lineage)
+    SELECT ${standingColumns}, c.name AS agent, i.match
+      FROM concerned c JOIN hub.standing_kills s ON s.id = c.standing_id JOIN hub.agent_identities i ON i.agent = c.name`);
+  return rows;
 }
 
-const keyBehind = (identifier: Identifier) => sql`
-  SELECT ${standingColumns}, NULL AS agent, l.match
-    FROM hub.identity_links l JOIN hub.standing_kills s ON s.identifier = l.identifier AND s.state = 'standing'
-   WHERE l.identifier = ${identifier} AND l.match IS NOT NULL AND ${notBound(sql`l.match`)}`;
+/** What waits for the identifier: for the key that it is linked to, and for each agent that it is. */
+async function behind(tx: Statements, identifier: Identifier): Promise<readonly BindingRow[]> {
+  const { rows: keys } = await tx.execute<BindingRow>(sql`
+    SELECT ${standingColumns}, NULL AS agent, l.match
+      FROM hub.identity_links l JOIN hub.standing_kills s ON s.identifier = l.identifier AND s.state = 'standing'
+     WHERE l.identifier = ${identifier} AND l.match IS NOT NULL`);
+  const { rows: agents } = await tx.execute<{ agent: AgentName }>(sql`
+    SELECT l.agent FROM hub.identity_links l WHERE l.identifier = ${identifier} AND l.agent IS NOT NULL
+    UNION
+    SELECT i.agent FROM hub.identity_links l JOIN hub.agent_identities i ON ${linkCovers}
+     WHERE l.identifier = ${identifier} AND ${namesHolder}`);
+  const ofAgents = await underAgents(
+    tx,
+    agents.map(({ agent }) => agent),
+  );
+  return [...keys, ...ofAgents];
+}
 
 /** None when it has run out, or when what was learnt is outside what it holds for. */
 function entriesOf(row: BindingRow, nowMs: Millis): readonly Revocation[] {
