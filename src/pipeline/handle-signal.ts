@@ -32,6 +32,7 @@ export function createHandleSignal(ports: PipelinePorts): HandleSignal {
     {
       run: (group) => ports.store.transact((tx) => handleGroup(ports, tx, group)),
       keysOf,
+      isAlone: ({ statement }) => changesLinks(statement),
       weightOf: ({ statement }) => statement.body.byteLength,
     },
     groupLimits,
@@ -143,13 +144,16 @@ function beginGroup(
   tx: SignalTransaction,
   group: readonly AskedSignal[],
 ): Promise<readonly (EarlierSignal | undefined)[]> {
-  const changesLinks = group.some(({ statement }) => reactionOf(statement).link !== undefined);
+  const writes = group.some(({ statement }) => changesLinks(statement));
   const keys = group.map(({ statement }) => ({
     sourceId: statement.source.id,
     externalId: statement.externalId,
   }));
-  return tx.begin(keys, changesLinks ? 'write' : 'read');
+  return tx.begin(keys, writes ? 'write' : 'read');
 }
+
+/** Whom others name may be somebody else afterwards. */
+const changesLinks = (statement: Statement): boolean => reactionOf(statement).link !== undefined;
 
 function repeat(statement: Statement, earlier: EarlierSignal): Outcome {
   const isSame = timingSafeEqual(statement.bodySha256, earlier.bodySha256);
