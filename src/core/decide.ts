@@ -38,13 +38,8 @@ export function decide(statement: Statement, resolution: Resolution, memory: Mem
   }
   const order = orderOf(statement, reaction, world.nowMs / 1_000);
   if (order === undefined) {
-    const links = linkChangeOf(statement, reaction);
-    return decided({
-      outcome: 'recorded',
-      text: 'Noted; by policy nothing is refused for it.',
-      links,
-      ...remember,
-    });
+    const text = 'Noted; by policy nothing is refused for it.';
+    return decided({ outcome: 'recorded', text, ...linkParts(statement, reaction), ...remember });
   }
   const plan = isOutdated(reaction, statement, memory)
     ? planOf({ statement, resolution, world, ...asPastCutOff(reaction, order) })
@@ -119,6 +114,14 @@ function assemble(statement: Statement, reaction: Reaction, world: World, decide
     blast: plan?.blast ?? { agents: 0, keys: 0, descendants: 0 },
     kills: decided.kills ?? false,
   };
+}
+
+/** An identifier without an issuer is nobody's to change who speaks for some issuers only: it stands for keys of others, too. */
+function linkParts(statement: Statement, reaction: Reaction): Pick<Decided, 'links' | 'warnings'> {
+  const links = linkChangeOf(statement, reaction);
+  if (links.length === 0 || statement.source.subjectIssuers === undefined) return { links };
+  const text = 'This source speaks for some issuers only: what the identifier stands for stays as it is.';
+  return { warnings: [{ code: 'link-outside-source', text }] };
 }
 
 function heldParts(plan: Plan, hold: Hold, statement: Statement, world: World): Decided {

@@ -33,6 +33,14 @@ export function auditEntries(
       rule: decision.rule,
       policy_version: decision.policyVersion,
     }),
+    ...committed.links
+      .filter(({ isLinked, owned }) => isLinked || owned.length > 0)
+      .map(({ change, isLinked, owned }) => {
+        const detail = { signal_id: signalId, linked: isLinked, owner_of: owned };
+        return change.kind === 'renamed'
+          ? row('identity-link.renamed', change.from, { ...detail, to: change.to })
+          : row('identity-link.forgotten', change.identifier, detail);
+      }),
     ...committed.lifted.map(({ id, position }) =>
       row('revocation.lifted', id, { signal_id: signalId, position: position ?? null }),
     ),

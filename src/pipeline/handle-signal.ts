@@ -138,6 +138,7 @@ const plannedEffects = ({ decision }: DecidedSignal): CommittedSignal => ({
     merged: false,
   })),
   lifted: decision.lifts.map((id) => ({ id })),
+  links: [],
 });
 
 function beginGroup(

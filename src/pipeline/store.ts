@@ -1,8 +1,8 @@
-import type { Decision, Memory } from '../core/decision.ts';
+import type { Decision, LinkChange, Memory } from '../core/decision.ts';
 import type { SubjectQuery } from '../core/resolution.ts';
 import type { World } from '../core/decide-times.ts';
 import type { Statement } from '../core/signal.ts';
-import type { Millis, SignalId, SourceId, SubjectKey } from '../core/vocabulary.ts';
+import type { AgentName, Millis, SignalId, SourceId, SubjectKey } from '../core/vocabulary.ts';
 import type { Announcer, HandledLift, HandledRevocation, HandledSignal, HandleOptions } from './ports.ts';
 import type { RegistryFacts } from './resolve-subject.ts';
 
@@ -61,7 +61,17 @@ export type DecidedSignal = {
 export type CommittedSignal = {
   readonly revocations: readonly HandledRevocation[];
   readonly lifted: readonly HandledLift[];
+  readonly links: readonly ChangedLink[];
   readonly lastSeq?: number;
+};
+
+/** What an identifier stood for when it changed hands. */
+export type ChangedLink = {
+  readonly change: LinkChange;
+  /** It stood for a key or an agent. */
+  readonly isLinked: boolean;
+  /** It stood for the owner of these. */
+  readonly owned: readonly AgentName[];
 };
 
 export type PipelinePorts = {

@@ -41,6 +41,11 @@ async function denials(database: Database, match: Match): Promise<number> {
   return Number(rows[0]?.['n']);
 }
 
+async function audited(database: Database, txn: string) {
+  const rows = sql`SELECT action, target FROM hub.audit_log WHERE txn = ${txn} ORDER BY id`;
+  return (await database.db.execute(rows)).rows;
+}
+
 forEachDatabase('standing kills', (fixture) => {
   describe('DESIGN §5: kills bind late', () => {
     it('an identity learnt under a disabled agent is refused in the transaction that learns it', async () => {
@@ -225,7 +230,7 @@ forEachDatabase('standing kills', (fixture) => {
     async (what) => {
       const { database } = fixture;
       const { agents, links } = registries(database);
-      const { handle } = aPipeline(database);
+      const { handle, announced } = aPipeline(database);
       const [before, after] = [anEmail(), anEmail()];
       const match = anIdentity();
       const link = parseKnownAs(before, '');
@@ -233,13 +238,39 @@ forEachDatabase('standing kills', (fixture) => {
       else await agents.create(anAgent({ name: aName(), identities: [match], links: [link] }), change());
       await handle(aStatement({ event: 'account-disabled', subject: after }));
       const data = { 'new-value': after.email };
-      await handle(aStatement({ event: 'identifier-changed', subject: before, data }));
+      const renamed = await handle(aStatement({ event: 'identifier-changed', subject: before, data }));
       expect(await denials(database, match)).toBe(1);
-      await handle(aStatement({ event: 'identifier-recycled', subject: after }));
+      expect(renamed.revocations).toMatchObject([{ match, effect: 'deny' }]);
+      expect(renamed.lastSeq).toBe(Number(renamed.revocations[0]?.position?.split('-')[1]));
+      expect(announced.at(-1)).toBe('feed');
+      expect(await audited(database, renamed.txn)).toEqual([
+        { action: 'signal.accepted', target: renamed.signalId },
+        { action: 'identity-link.renamed', target: `email:${before.email}` },
+        { action: 'revocation.put', target: renamed.revocations[0]?.id },
+      ]);
+      const forgotten = await handle(aStatement({ event: 'identifier-recycled', subject: after }));
+      expect(await audited(database, forgotten.txn)).toEqual([
+        { action: 'signal.accepted', target: forgotten.signalId },
+        { action: 'identity-link.forgotten', target: `email:${after.email}` },
+      ]);
       const told = await handle(aStatement({ event: 'account-disabled', subject: after, source: aSource() }));
       expect(told.outcome).toBe('unresolved');
     },
   );
+
+  it('a kill that arrives together with the change of an identifier is decided by its new value', async () => {
+    const { database } = fixture;
+    const { links } = registries(database);
+    const { handle } = aPipeline(database);
+    const [before, after, match] = [anEmail(), anEmail(), anIdentity()];
+    await links.put({ ...parseKnownAs(before, ''), match }, change());
+    const first = handle(aStatement({ event: 'session-established' }));
+    const data = { 'new-value': after.email };
+    const renamed = handle(aStatement({ event: 'identifier-changed', subject: before, data }));
+    const killed = await handle(aStatement({ event: 'build-untrusted', subject: after }));
+    await Promise.all([first, renamed]);
+    expect(killed).toMatchObject({ outcome: 'applied', revocations: [{ match }] });
+  });
 
   it('a repeated kill with a cut-off stands once', async () => {
     const { database } = fixture;

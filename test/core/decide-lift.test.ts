@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { revocationId, standingKillId } from '../../src/core/vocabulary.ts';
-import { anAgent, aRevocation, client, decided, idp, jkt, nowSeconds, uriOf } from './builders.ts';
+import { anAgent, aRevocation, aSource, client, decided, idp, jkt, nowSeconds, uriOf } from './builders.ts';
 
 const disabled = aRevocation({ family: 'account' });
 const cutOff = nowSeconds + 10;
@@ -176,6 +176,19 @@ describe('RISC §2.5, §2.6: identifiers change hands', () => {
     const decision = decided({ event: 'identifier-recycled', subject });
     expect(decision.links).toEqual([{ kind: 'forgotten', identifier: 'email:john.doe@example.com' }]);
   });
+
+  it.each(['identifier-changed', 'identifier-recycled'])(
+    'by %s a source that speaks for some issuers changes nothing that belongs to none, and is told',
+    (event) => {
+      const source = aSource({ subjectIssuers: [idp] });
+      const decision = decided({ event, subject, source, data: { 'new-value': 'john.roe@example.com' } });
+      expect(decision).toMatchObject({
+        outcome: 'recorded',
+        links: [],
+        warnings: [{ code: 'link-outside-source' }],
+      });
+    },
+  );
 
   it.each([
     ['without a new value', subject, {}],

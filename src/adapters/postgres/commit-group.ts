@@ -1,17 +1,15 @@
 import { sql } from 'drizzle-orm';
-import type { LinkChange } from '../../core/decision.ts';
 import type { Revocation } from '../../core/revocation.ts';
 import { revocationId, standingKillId, type Millis, type StandingKillId } from '../../core/vocabulary.ts';
 import { auditEntries } from '../../pipeline/audit-entries.ts';
 import { handledSignal } from '../../pipeline/handled-signal.ts';
-import type { HandledRevocation } from '../../pipeline/ports.ts';
 import type { CommittedSignal, DecidedSignal } from '../../pipeline/store.ts';
 import { newId } from '../system/ids.ts';
 import { insertAudit } from './audit-store.ts';
 import type { Statements } from './database.ts';
-import { changeLinks } from './link-changes.ts';
+import { changeLink, type MadeChange } from './link-changes.ts';
 import { recordSignals } from './record-signals.ts';
-import { writeEntries, type WrittenPut } from './revocation-feed.ts';
+import { handledRevocation, writeEntries } from './revocation-feed.ts';
 import { endRevocations, type Ending } from './revocation-writes.ts';
 import { endStandingKills, endStandingWithoutEntries, putStandingKills } from './standing-kills.ts';
 
@@ -24,11 +22,7 @@ export async function commitGroup(
   group: readonly DecidedSignal[],
   nowMs: Millis,
 ): Promise<readonly CommittedSignal[]> {
-  await changeLinks(
-    tx,
-    group.flatMap(({ decision }): readonly LinkChange[] => decision.links),
-    nowMs,
-  );
+  const changes = await changeLinks(tx, group, nowMs);
   const endings = distinctEndings([...(await endingsOfReleased(tx, group)), ...group.flatMap(endingsOf)]);
   const ended = await endRevocations(tx, endings, { state: 'lifted', atMs: nowMs });
   await endStandingKills(tx, {
@@ -45,7 +39,9 @@ export async function commitGroup(
   const byId = new Map(endings.map(({ id, by }) => [id, by]));
   let taken = 0;
   const committed = group.map((decided, index): CommittedSignal => {
-    const mine = puts.slice(taken, (taken += planned[index]?.length ?? 0));
+    const changed = changes[index] ?? [];
+    const own = puts.slice(taken, (taken += planned[index]?.length ?? 0));
+    const mine = [...changed.flatMap(({ bound }) => bound), ...own];
     const lifted = endedIds
       .filter((id) => byId.get(id) === decided.signalId)
       .flatMap((id) => {
@@ -56,11 +52,12 @@ export async function commitGroup(
     return {
       revocations: mine.map(handledRevocation),
       lifted: lifted.map(({ id, position }) => ({ id, position })),
+      links: changed.map(({ changed: link }) => link),
       ...(seqs.length === 0 ? {} : { lastSeq: Math.max(...seqs) }),
     };
   });
   const answered = group.map((decided, index) => {
-    const effects = committed[index] ?? { revocations: [], lifted: [] };
+    const effects = committed[index] ?? { revocations: [], lifted: [], links: [] };
     return { decided, effects, answer: handledSignal(decided, effects) };
   });
   await recordSignals(tx, answered, nowMs);
@@ -69,6 +66,21 @@ export async function commitGroup(
     answered.flatMap(({ decided, effects }) => auditEntries(decided, effects, nowMs)),
   );
   return committed;
+}
+
+/** What becomes of identifiers, signal by signal. */
+async function changeLinks(
+  tx: Statements,
+  group: readonly DecidedSignal[],
+  nowMs: Millis,
+): Promise<readonly (readonly MadeChange[])[]> {
+  const changes: MadeChange[][] = [];
+  for (const { decision } of group) {
+    const made: MadeChange[] = [];
+    for (const change of decision.links) made.push(await changeLink(tx, change, nowMs));
+    changes.push(made);
+  }
+  return changes;
 }
 
 const endingsOf = ({ signalId, decision }: DecidedSignal): readonly Ending[] =>
@@ -128,15 +140,3 @@ function entryOf(
     ...(standingId === undefined ? {} : { standingId }),
   };
 }
-
-const handledRevocation = ({ entry, position, committedAtMs, merged }: WrittenPut): HandledRevocation => ({
-  id: entry.id,
-  position,
-  match: entry.match,
-  effect: entry.effect,
-  ...(entry.cutOff === undefined ? {} : { cutOff: entry.cutOff }),
-  ...(entry.lapsesAt === undefined ? {} : { lapsesAt: entry.lapsesAt }),
-  ...(entry.agent === undefined ? {} : { agent: entry.agent }),
-  committedAtMs,
-  merged,
-});

@@ -1,3 +1,4 @@
+import type { HandledRevocation } from '../../core/handled-signal.ts';
 import type { Revocation } from '../../core/revocation.ts';
 import type { Millis } from '../../core/vocabulary.ts';
 import { putBody, removeBody } from '../../pipeline/feed-body.ts';
@@ -36,6 +37,23 @@ export async function writeEntries(
     ends: places,
   };
 }
+
+export const handledRevocation = ({
+  entry,
+  position,
+  committedAtMs,
+  merged,
+}: WrittenPut): HandledRevocation => ({
+  id: entry.id,
+  position,
+  match: entry.match,
+  effect: entry.effect,
+  ...(entry.cutOff === undefined ? {} : { cutOff: entry.cutOff }),
+  ...(entry.lapsesAt === undefined ? {} : { lapsesAt: entry.lapsesAt }),
+  ...(entry.agent === undefined ? {} : { agent: entry.agent }),
+  committedAtMs,
+  merged,
+});
 
 function placeFrom(place: FeedPlace | undefined): FeedPlace {
   if (place === undefined) throw new Error('an entry has no place in the feed');
