@@ -15,7 +15,7 @@ type Manifest = {
   readonly dependencies: Readonly<Record<string, string>>;
 };
 
-const dependenciesOfLibrary = ['eventsource-parser', 'jose', 'lru-cache'];
+const dependenciesOfLibrary = ['eventsource-parser', 'lru-cache'];
 
 const root = path.resolve(import.meta.dirname, '..');
 const folder = path.resolve(process.argv[2] ?? path.join(root, 'dist-enforcement'));

@@ -39,7 +39,7 @@ const coreOfLibrary = new Set(
     (name) => `src/core/${name}.ts`,
   ),
 );
-const packagesOfLibrary = new Set(['jose', 'eventsource-parser', 'lru-cache']);
+const packagesOfLibrary = new Set(['eventsource-parser', 'lru-cache']);
 
 /** Core imports nothing from outside, except the one schema language: payload schemas of events are domain. */
 const coreImports = /^typebox(\/|$)/;
