@@ -78,7 +78,7 @@ describe('the packed library', () => {
     for (const file of await readdir(installed, { recursive: true })) {
       if (!file.endsWith('.js')) continue;
       const text = await readFile(path.join(installed, file), 'utf8');
-      for (const [, name] of text.matchAll(/^(?:import|export)\b[^'";]*'([^.'][^']*)'/gm))
+      for (const [, name] of text.matchAll(/^(?:import|export) [^'";=(]*?'([^.'][^']*)'/gm))
         if (name) imported.add(name);
     }
     const packages = [...imported].filter((name) => !name.startsWith('node:'));
