@@ -15,6 +15,9 @@ import type {
   SignalTransaction,
 } from './store.ts';
 
+/** What one signal, or one group of them, may put, and lift: more does not fit the time that a transaction has. */
+export const entriesMax = 10_000;
+
 type Resolved = { readonly asked: AskedSignal; readonly resolution: Resolution; readonly principal: string };
 
 /**
@@ -43,6 +46,7 @@ export async function decideGroup(
     const killsInLastMinute = memory.killsInLastMinute + before;
     const decided = decideOne(ports, one.result, { ...memory, killsInLastMinute }, nowMs);
     const counts = decided.decision.kills && decided.decision.outcome !== 'held';
+    if (entriesOf(decided) > entriesMax) return { kind: 'refused', error: tooManyEntries(decided) };
     killsBefore.set(id, before + (counts ? 1 : 0));
     return { kind: 'done', result: decided };
   });
@@ -65,7 +69,7 @@ function decideOne(
   const world: World = {
     nowMs,
     issuers: ports.issuers,
-    ...(released === undefined ? {} : { released: true }),
+    ...(released === undefined ? {} : { released: { approvals: released.approvals ?? 0 } }),
   };
   let decision: Decision;
   try {
@@ -84,11 +88,12 @@ function decideOne(
 }
 
 function questionOf({ asked: { statement }, principal }: Resolved, nowMs: Millis): MemoryQuestion {
-  const { source, query, data } = statement;
+  const { source, actor, query, data } = statement;
   const { family, rule } = reactionOf(statement);
   const names = rule === 'revocation-lifted' ? data : {};
   return {
     sourceId: source.id,
+    actor,
     subjectKey: query.key,
     principal,
     family,
@@ -109,6 +114,17 @@ function settle<T>(run: () => T): Settled<T> {
     return { kind: 'refused', error };
   }
 }
+
+/** Each of them is a row to write: what lifts a denial also puts the cut-off that it leaves behind. */
+export const entriesOf = ({ decision: { puts, lifts, standing } }: DecidedSignal): number =>
+  Math.max(puts.length, lifts.length, standing.length);
+
+const tooManyEntries = (decided: DecidedSignal): Problem =>
+  new Problem(
+    'too-many-entries',
+    `The signal would put or lift ${entriesOf(decided)} entries; one signal may put or lift ${entriesMax}.`,
+    { hint: 'Nothing was done. Say it of fewer at a time: of each agent instead of their owner or parent.' },
+  );
 
 const unknownAgent = (name: AgentName): Problem =>
   new Problem('unknown-agent', `There is no agent ${name}.`, {

@@ -2,10 +2,10 @@ import { timingSafeEqual } from 'node:crypto';
 import { reactionOf } from '../core/decide-order.ts';
 import { Problem } from '../core/problem.ts';
 import type { Statement } from '../core/signal.ts';
-import { findJsonFaults } from '../core/text.ts';
-import { signalId } from '../core/vocabulary.ts';
-import { decideGroup } from './decide-group.ts';
-import { createGroups, type Settled } from './groups.ts';
+import { refuseFaultyJson } from '../core/text.ts';
+import { signalId, type SignalId } from '../core/vocabulary.ts';
+import { decideGroup, entriesMax, entriesOf } from './decide-group.ts';
+import { createGroups, TooMuchForOneGroup, type Settled } from './groups.ts';
 import { handledSignal } from './handled-signal.ts';
 import type { HandledSignal, HandleSignal } from './ports.ts';
 import { directKeys } from './resolve-subject.ts';
@@ -73,29 +73,32 @@ async function handleGroup(
   tx: SignalTransaction,
   group: readonly AskedSignal[],
 ): Promise<readonly Outcome[]> {
-  const outcomes = new Map<AskedSignal, Outcome>();
+  const outcomes = new Map<SignalId, Outcome>();
   const earlier = await beginGroup(tx, group);
   const fresh: AskedSignal[] = [];
   for (const [index, asked] of group.entries()) {
     const before = asked.released === undefined ? earlier[index] : undefined;
-    if (before !== undefined) outcomes.set(asked, repeat(asked.statement, before));
-    else if (asked.released !== undefined && !(await tx.lockHeld(asked.signalId)))
-      outcomes.set(asked, refused(decidedBefore()));
-    else fresh.push(asked);
+    const approved = asked.released && (await tx.lockHeld(asked.signalId));
+    if (before !== undefined) outcomes.set(asked.signalId, repeat(asked.statement, before));
+    else if (asked.released === undefined) fresh.push(asked);
+    else if (approved === undefined) outcomes.set(asked.signalId, refused(decidedBefore()));
+    else fresh.push({ ...asked, released: { ...asked.released, ...approved } });
   }
   const nowMs = ports.nowMs();
   const decisions = await decideGroup(ports, tx, fresh, nowMs);
   const decided = decisions.flatMap((decision) => (decision.kind === 'done' ? [decision.result] : []));
+  const entries = decided.reduce((sum, one) => sum + entriesOf(one), 0);
+  if (decided.length > 1 && entries > entriesMax) throw new TooMuchForOneGroup();
   const committed = decided.length === 0 ? [] : await tx.commit(decided, nowMs);
   for (const [index, asked] of fresh.entries()) {
     const decision = decisions[index];
     if (decision === undefined) throw new Error('a signal was not decided');
     outcomes.set(
-      asked,
+      asked.signalId,
       decision.kind === 'refused' ? decision : answered(decided, committed, decision.result),
     );
   }
-  return group.map((asked) => outcomes.get(asked) ?? refused(new Error('a signal was forgotten')));
+  return group.map((asked) => outcomes.get(asked.signalId) ?? refused(new Error('a signal was forgotten')));
 }
 
 function answered(
@@ -174,13 +177,8 @@ const decidedBefore = (): Problem =>
   new Problem('already-decided', 'The signal waits no more: it was released or discarded.');
 
 /** Refused before it joins a group: Postgres would refuse the whole group for it. */
-function refuseUnstorable({ subject, data, ...texts }: Statement): void {
-  const { externalId, reason, txn, actor } = texts;
-  const members = { subject, data, id: externalId ?? '', reason: reason ?? '', txn, actor };
-  const { unstorable } = findJsonFaults(members, '');
-  if (unstorable.length === 0) return;
-  throw new Problem('unstorable-text', 'The signal holds text that cannot be stored.', {
-    hint: 'U+0000 and lone surrogates are no text; remove them.',
-    errors: unstorable,
-  });
+function refuseUnstorable({ subject, data, externalId = '', reason = '', txn, actor }: Statement): void {
+  refuseFaultyJson({ id: externalId, reason, txn, actor });
+  refuseFaultyJson(subject, '/subject');
+  refuseFaultyJson(data, '/data');
 }

@@ -2,7 +2,9 @@ import { sql } from 'drizzle-orm';
 import type { PlannedStanding } from '../../core/decision.ts';
 import type { SignalId, SourceId, StandingKillId } from '../../core/vocabulary.ts';
 import { standingMergeKey } from '../../pipeline/merge-key.ts';
+import { chunksOf } from './chunks.ts';
 import type { Statements } from './database.ts';
+import { rowsPerStatementMax } from './revocation-writes.ts';
 
 export type NewStandingKill = {
   readonly id: StandingKillId;
@@ -21,8 +23,7 @@ export async function putStandingKills(
   tx: Statements,
   kills: readonly NewStandingKill[],
 ): Promise<readonly StandingKillId[]> {
-  if (kills.length === 0) return [];
-  const inputs = new Map<string, ReturnType<typeof standingRow>>();
+  const inputs = new Map<string, StandingRow>();
   const keys = kills.map((kill) => {
     const row = standingRow(kill);
     const key = row.cut_off === undefined ? row.id : `${row.source_id} ${row.merge_key}`;
@@ -30,24 +31,10 @@ export async function putStandingKills(
     inputs.set(key, before === undefined || (before.cut_off ?? 0) <= (row.cut_off ?? 0) ? row : before);
     return key;
   });
-  const { rows } = await tx.execute<{ id: StandingKillId; key: string }>(sql`
-    INSERT INTO hub.standing_kills AS s (id, signal_id, source_id, agent, identifier, subject_key, family, template,
-        cut_off, lapses_at, lift_at_ms, merge_key)
-    SELECT id, signal_id, source_id, agent, identifier, subject_key, family, template, cut_off, lapses_at, lift_at_ms,
-        decode(merge_key, 'hex')
-      FROM json_to_recordset(${JSON.stringify([...inputs.values()])}::json) AS x (id text, signal_id text, source_id text,
-        agent text, identifier text, subject_key text, family text, template jsonb, cut_off bigint, lapses_at bigint,
-        lift_at_ms bigint, merge_key text)
-     ORDER BY merge_key
-    ON CONFLICT (source_id, merge_key) WHERE state = 'standing' AND cut_off IS NOT NULL DO UPDATE SET
-      signal_id = CASE WHEN excluded.cut_off >= s.cut_off THEN excluded.signal_id ELSE s.signal_id END,
-      cut_off = greatest(s.cut_off, excluded.cut_off),
-      lapses_at = CASE WHEN s.lapses_at IS NULL OR excluded.lapses_at IS NULL THEN NULL
-                       ELSE greatest(s.lapses_at, excluded.lapses_at) END,
-      lift_at_ms = CASE WHEN s.lift_at_ms IS NULL OR excluded.lift_at_ms IS NULL THEN NULL
-                        ELSE greatest(s.lift_at_ms, excluded.lift_at_ms) END
-    RETURNING s.id, CASE WHEN s.cut_off IS NULL THEN s.id ELSE s.source_id || ' ' || encode(s.merge_key, 'hex') END AS key`);
-  const ids = new Map(rows.map(({ id, key }) => [key, id]));
+  const ids = new Map<string, StandingKillId>();
+  for (const chunk of chunksOf([...inputs.values()], rowsPerStatementMax)) {
+    for (const { id, key } of await putChunk(tx, chunk)) ids.set(key, id);
+  }
   return keys.map((key) => {
     const id = ids.get(key);
     if (id === undefined) throw new Error('a standing kill was not put');
@@ -55,16 +42,44 @@ export async function putStandingKills(
   });
 }
 
+type StandingRow = ReturnType<typeof standingRow>;
+
+async function putChunk(
+  tx: Statements,
+  chunk: readonly StandingRow[],
+): Promise<readonly { readonly id: StandingKillId; readonly key: string }[]> {
+  const { rows } = await tx.execute<{ id: StandingKillId; key: string }>(sql`
+    INSERT INTO hub.standing_kills AS s (id, signal_id, source_id, agent, identifier, subject_key, family, template,
+        cut_off, lapses_at, lift_at_ms, merge_key)
+    SELECT id, signal_id, source_id, agent, identifier, subject_key, family, template, cut_off, lapses_at, lift_at_ms,
+        decode(merge_key, 'hex')
+      FROM json_to_recordset(${JSON.stringify(chunk)}::json) AS x (id text, signal_id text, source_id text,
+        agent text, identifier text, subject_key text, family text, template jsonb, cut_off bigint, lapses_at bigint,
+        lift_at_ms bigint, merge_key text)
+     ORDER BY merge_key
+    ON CONFLICT (source_id, merge_key) WHERE state = 'standing' AND cut_off IS NOT NULL DO UPDATE SET
+      signal_id = CASE WHEN excluded.cut_off >= s.cut_off THEN excluded.signal_id ELSE s.signal_id END,
+      cut_off = greatest(s.cut_off, excluded.cut_off),
+      lapses_at = CASE WHEN s.lapses_at IS NULL OR excluded.lapses_at IS NULL THEN NULL
+                       ELSE greatest(s.lapses_at, excluded.lapses_at) END
+    RETURNING s.id, CASE WHEN s.cut_off IS NULL THEN s.id ELSE s.source_id || ' ' || encode(s.merge_key, 'hex') END AS key`);
+  return rows;
+}
+
 /** Ends standing kills. Takes nothing from the feed: what they put stays until it is lifted itself. */
 export async function endStandingKills(
   tx: Statements,
   which: { readonly ids: readonly StandingKillId[]; readonly ofSignals: readonly SignalId[] },
 ): Promise<void> {
-  if (which.ids.length === 0 && which.ofSignals.length === 0) return;
+  for (const ids of chunksOf(which.ids, rowsPerStatementMax)) {
+    await tx.execute(sql`
+      UPDATE hub.standing_kills SET state = 'ended'
+       WHERE state = 'standing' AND id = ANY (${sql.param(ids)}::text[])`);
+  }
+  if (which.ofSignals.length === 0) return;
   await tx.execute(sql`
     UPDATE hub.standing_kills SET state = 'ended'
-     WHERE state = 'standing' AND (id = ANY (${sql.param(which.ids)}::text[])
-                                   OR signal_id = ANY (${sql.param(which.ofSignals)}::text[]))`);
+     WHERE state = 'standing' AND signal_id = ANY (${sql.param(which.ofSignals)}::text[])`);
 }
 
 /** Ends those of the named standing kills that have put entries of which none is live any more. */
@@ -72,11 +87,12 @@ export async function endStandingWithoutEntries(
   tx: Statements,
   ids: readonly StandingKillId[],
 ): Promise<void> {
-  if (ids.length === 0) return;
-  await tx.execute(sql`
-    UPDATE hub.standing_kills s SET state = 'ended'
-     WHERE s.state = 'standing' AND s.id = ANY (${sql.param([...new Set(ids)])}::text[])
-       AND NOT EXISTS (SELECT FROM hub.revocations r WHERE r.standing_id = s.id AND r.state = 'live')`);
+  for (const chunk of chunksOf([...new Set(ids)], rowsPerStatementMax)) {
+    await tx.execute(sql`
+      UPDATE hub.standing_kills s SET state = 'ended'
+       WHERE s.state = 'standing' AND s.id = ANY (${sql.param(chunk)}::text[])
+         AND NOT EXISTS (SELECT FROM hub.revocations r WHERE r.standing_id = s.id AND r.state = 'live')`);
+  }
 }
 
 function standingRow({ id, signalId, sourceId, plan }: NewStandingKill) {
