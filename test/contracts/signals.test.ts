@@ -176,7 +176,7 @@ forEachDatabase('signals', (fixture) => {
       const { handle } = aPipeline(fixture.database);
       const [one, other] = [aSource({ killsPerMinute: 1 }), aSource({ killsPerMinute: 0 })];
       const subject = aClient();
-      await handle(aStatement({ source: one, subject }));
+      await handle(aStatement({ source: one, actor: 'edr', subject }));
       expect((await handle(aStatement({ source: other, subject }))).outcome).toBe('applied');
       const alone = aClient();
       expect((await handle(aStatement({ source: other, subject: alone }))).outcome).toBe('held');
