@@ -12,6 +12,11 @@ export type Lift = {
   readonly standingEnds: readonly StandingKillId[];
 };
 
+const leftBehind = 'revocation-lifted';
+
+/** It stands where a lifted denial stood, and keeps the tokens from before from living again. */
+export const isLeftBehind = ({ reason }: Pick<Revocation, 'reason'>): boolean => reason === leftBehind;
+
 /** Ends entries; a disable among them leaves a cut-off behind, or tokens stolen before would come back to life. */
 export function liftEntries(
   entries: readonly Revocation[],
@@ -42,7 +47,7 @@ function cutOffInsteadOf(entry: Revocation, world: World): PlannedPut | undefine
     compares: 'issued',
     uncut: [],
     lapse: 'natural',
-    reason: 'revocation-lifted',
+    reason: leftBehind,
     asOf: now,
   };
   const sanction = sanctionFor(order, entry.match, world);

@@ -40,15 +40,33 @@ export function speaksOf(source: Source, eventType: string): boolean {
   return source.eventTypes?.some((allowed) => allowed === eventType || allowed === name) ?? true;
 }
 
-/** Why a plan waits for a person, the weightiest reason first; nothing when it may happen. */
+/** Why a plan waits for a person; nothing when it may happen, or when enough have approved what would hold it now. */
 export function holdOf(
   plan: Plan,
   statement: Statement,
   memory: Pick<Memory, 'killsInLastMinute' | 'corroborated'>,
   world: World,
 ): Hold | undefined {
+  const hold = reasonToHold(plan, statement, memory);
+  return hold && isWaived(hold, world) ? undefined : hold;
+}
+
+/** A release lets through what no person must see, and of the rest what as many as it takes have approved. */
+export const isWaived = (hold: Hold, { released }: World): boolean =>
+  released !== undefined && (!needsPerson(hold) || released.approvals >= hold.approvalsRequired);
+
+/** No clock lets it through. */
+export const needsPerson = ({ code, approvalsRequired }: Hold): boolean =>
+  approvalsRequired > 1 || code === 'issuer-wide';
+
+/** The weightiest reason first. */
+function reasonToHold(
+  plan: Plan,
+  statement: Statement,
+  memory: Pick<Memory, 'killsInLastMinute' | 'corroborated'>,
+): Hold | undefined {
   const planned = effectsOf(plan);
-  if (world.released === true || planned.length === 0) return undefined;
+  if (planned.length === 0) return undefined;
   const { source } = statement;
   if (plan.protected.length > 0 && planned.some((effect) => effect !== 'observe')) {
     return {

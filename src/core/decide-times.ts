@@ -13,8 +13,8 @@ export type World = {
     settings(url: string): IssuerTimes | undefined;
     all(): readonly IssuerTimes[];
   };
-  /** A person released it: the limits that held it are not asked again. */
-  readonly released?: boolean;
+  /** It was held and is released, by so many persons or, with none, by the clock. */
+  readonly released?: { readonly approvals: number };
 };
 
 /**

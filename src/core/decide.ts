@@ -1,6 +1,6 @@
 import type { Decision, Hold, LinkChange, Memory, Outcome, Warning } from './decision.ts';
-import { type Lift, liftEntries, strongerThan } from './decide-lift.ts';
-import { holdOf, kills, softPuts, speaksOf } from './decide-limits.ts';
+import { isLeftBehind, type Lift, liftEntries, strongerThan } from './decide-lift.ts';
+import { holdOf, isWaived, kills, softPuts, speaksOf } from './decide-limits.ts';
 import { linkChangeOf } from './decide-links.ts';
 import { type Order, orderOf, reactionOf } from './decide-order.ts';
 import { type Plan, planOf } from './decide-plan.ts';
@@ -46,8 +46,8 @@ export function decide(statement: Statement, resolution: Resolution, memory: Mem
     : planOf({ statement, resolution, world, reaction, order });
   const hold = holdOf(plan, statement, memory, world);
   if (hold !== undefined) return decided(heldParts(plan, hold, statement, world));
-  const ended =
-    reaction.lifts === 'stronger' ? liftEntries(strongerThan(order.effect, memory), [], world) : undefined;
+  const lifts = reaction.lifts === 'stronger' && !isTied(statement, memory);
+  const ended = lifts ? liftEntries(strongerThan(order.effect, memory), [], world) : undefined;
   return decided({ ...appliedParts(plan, order, world, ended), ...remember });
 }
 
@@ -157,9 +157,10 @@ function outcomeOfPlan(plan: Plan, ended: Lift | undefined): Outcome {
 function liftNamed(statement: Statement, memory: Memory, world: World): Decided {
   const restoreTokens = statement.data['restore_tokens'] === true;
   const lift = liftEntries(memory.named, memory.namedStanding, world, restoreTokens);
-  if (!restoreTokens || world.released === true || lift.lifts.length === 0) return outcomeOfLift(lift);
   const text = 'Tokens from before would live again: two persons must approve.';
-  return { outcome: 'held', text, hold: { code: 'restore-tokens', text, approvalsRequired: 2 } };
+  const hold: Hold = { code: 'restore-tokens', text, approvalsRequired: 2 };
+  const restores = lift.lifts.length > 0 && (restoreTokens || memory.named.some(isLeftBehind));
+  return restores && !isWaived(hold, world) ? { outcome: 'held', text, hold } : outcomeOfLift(lift);
 }
 
 const outcomeOfLift = (lift: Lift): Decided => ({
@@ -169,16 +170,21 @@ const outcomeOfLift = (lift: Lift): Decided => ({
 });
 
 /**
- * Older than what is known of the same family. Two disables do not outdate each other; of a level the newest statement
- * alone is true, whatever it says.
+ * Older than what is known of the same family, or as old and in favour of access. Two disables do not outdate each other;
+ * of a level the newest statement alone is true, whatever it says.
  */
 function isOutdated(reaction: Reaction, statement: Statement, memory: Memory): boolean {
   const { newest } = memory;
   if (reaction.family === undefined || newest === undefined) return false;
-  if (Math.floor(statement.eventTime) >= newest.eventTime) return false;
+  if (statement.eventTime > newest.eventTime) return false;
+  if (isTied(statement, memory)) return reaction.effect === 'lift';
   const isRepeatedDisable = reaction.effect === 'deny' && reaction.family === 'account';
   return !(isRepeatedDisable && newest.eventType === statement.eventType);
 }
+
+/** Which of the two came first nobody knows: what the other denies stays. */
+const isTied = (statement: Statement, { newest }: Memory): boolean =>
+  newest !== undefined && newest.eventTime === statement.eventTime;
 
 /** An old denial whose opposite came since: it still refuses what was issued before its own time, and nothing more. */
 function asPastCutOff(
@@ -197,6 +203,6 @@ function rememberedBy(
   world: World,
 ): Pick<Decided, 'remember'> {
   if (reaction.family === undefined || isOutdated(reaction, statement, memory)) return {};
-  const eventTime = Math.floor(Math.min(statement.eventTime, world.nowMs / 1_000));
+  const eventTime = Math.min(statement.eventTime, world.nowMs / 1_000);
   return { remember: { family: reaction.family, eventTime } };
 }

@@ -29,7 +29,7 @@ export type Decision = {
   /** Standing kills that bind nothing any more. */
   readonly standingEnds: readonly StandingKillId[];
   readonly links: readonly LinkChange[];
-  /** The newest event of its family from this source about this subject. */
+  /** The newest event of its family from this source about this subject; its time may be fractional. */
   readonly remember?: { readonly family: string; readonly eventTime: Seconds };
   readonly hold?: Hold;
   readonly warnings: readonly Warning[];
@@ -101,7 +101,7 @@ export type Memory = {
   /** Standing kills of the signal, or of the entry, named by an order to lift that have no live entry beside the named ones. */
   readonly namedStanding: readonly StandingKillId[];
   readonly killsInLastMinute: number;
-  /** Another source, or a person, reported a kill of the same subject within `corroborationSeconds`. */
+  /** Another source, by another actor, reported a kill of the same subject within `corroborationSeconds`. */
   readonly corroborated: boolean;
 };
 

@@ -19,11 +19,8 @@ export function auditEntries(
     ...(statement.correlationId === undefined ? {} : { correlationId: statement.correlationId }),
     detail,
   });
-  const action = released
-    ? 'signal.released'
-    : decision.outcome === 'held'
-      ? 'signal.held'
-      : 'signal.accepted';
+  const taken = released ? 'signal.released' : 'signal.accepted';
+  const action = decision.outcome === 'held' ? 'signal.held' : taken;
   return [
     row(action, signalId, {
       source: statement.source.id,

@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
+import { isLeftBehind } from '../core/decide-lift.ts';
 import type { PlannedStanding } from '../core/decision.ts';
 import { matchKey } from '../core/match-key.ts';
 import type { Revocation } from '../core/revocation.ts';
 
 /**
  * Entries of one source with the same key and a cut-off are one entry that moves forward (DESIGN §5): equal in match,
- * reach, effect, basis and obligations. Equal, too, in what may end them: an entry that a lower risk level, a time or
- * another subject's event lifts must not carry a denial that those do not end.
+ * reach, effect, basis and obligations. Equal, too, in who may end them: an entry that a lower risk level or another
+ * subject's event lifts must not carry a denial that those do not end, nor one person lift what a lift left behind.
  */
 export function mergeKey(entry: Omit<Revocation, 'id' | 'signalId' | 'sourceId'>): Uint8Array {
   return digest([
@@ -17,7 +18,7 @@ export function mergeKey(entry: Omit<Revocation, 'id' | 'signalId' | 'sourceId'>
     sorted(entry.stepUp),
     sorted(entry.restrict),
     entry.family === undefined ? undefined : [entry.family, entry.subjectKey],
-    entry.liftAtMs !== undefined,
+    isLeftBehind(entry),
   ]);
 }
 
@@ -35,7 +36,6 @@ export function standingMergeKey(standing: PlannedStanding): Uint8Array {
     template.within && matchKey(template.within),
     template.issuers,
     template.family === undefined ? undefined : [template.family, template.subjectKey],
-    template.liftAtMs !== undefined,
   ]);
 }
 

@@ -39,7 +39,7 @@ export type SaidSignal = Pick<
 
 export type HandleOptions = {
   readonly dryRun?: boolean;
-  /** A person released it: the limits that held it are not asked again. */
+  /** Somebody released it: what enough have approved does not hold it again. */
   readonly released?: { readonly signalId: SignalId; readonly by: string };
 };
 

@@ -29,15 +29,18 @@ export type SignalTransaction = {
   recall(questions: readonly MemoryQuestion[]): Promise<readonly Memory[]>;
   /** Writes everything, the feed included. Ids of one group are distinct. */
   commit(group: readonly DecidedSignal[], nowMs: Millis): Promise<readonly CommittedSignal[]>;
-  /** Locks the held signal until the end. `false` when it waits no more, or never did. */
-  lockHeld(signalId: SignalId): Promise<boolean>;
+  /** Locks the held signal until the end. `undefined` when it waits no more, or never did. */
+  lockHeld(signalId: SignalId): Promise<HeldApprovals | undefined>;
 };
 
+/** How many persons have approved it. */
+export type HeldApprovals = { readonly approvals: number };
 export type ExternalKey = { readonly sourceId: SourceId; readonly externalId: string | undefined };
 export type EarlierSignal = { readonly bodySha256: Uint8Array; readonly answer: HandledSignal };
 
 export type MemoryQuestion = {
   readonly sourceId: SourceId;
+  readonly actor: string;
   readonly subjectKey: SubjectKey;
   /** @see principalOf */
   readonly principal: string;
@@ -54,7 +57,7 @@ export type DecidedSignal = {
   readonly statement: Statement;
   readonly decision: Decision;
   readonly principal: string;
-  /** A signal that exists already: its row is moved on, what it put while waiting ends. */
+  /** A signal that was held: its row is moved on, what it put while waiting ends. It may be held again, for more approvals. */
   readonly released?: { readonly by: string };
 };
 
@@ -88,5 +91,5 @@ export type PipelinePorts = {
 export type AskedSignal = {
   readonly signalId: SignalId;
   readonly statement: Statement;
-  readonly released?: NonNullable<HandleOptions['released']>;
+  readonly released?: NonNullable<HandleOptions['released']> & Partial<HeldApprovals>;
 };

@@ -1,12 +1,15 @@
 import { sql } from 'drizzle-orm';
 import { describe, expect, it } from 'vitest';
 import type { Database } from '../../src/adapters/postgres/database.ts';
+import { createAgentStore } from '../../src/adapters/postgres/agent-store.ts';
 import { createHeldStore } from '../../src/adapters/postgres/held-store.ts';
 import { createDueStore } from '../../src/adapters/postgres/revocation-sweeps.ts';
 import { createSourceStore } from '../../src/adapters/postgres/source-store.ts';
 import { newId } from '../../src/adapters/system/ids.ts';
 import { createDueWork } from '../../src/pipeline/due-work.ts';
+import type { Match } from '../../src/core/revocation.ts';
 import type { Source } from '../../src/core/source.ts';
+import { agentName } from '../../src/core/vocabulary.ts';
 import { forEachDatabase } from '../support/databases.ts';
 import { aClient, aPipeline, aSource, aStatement } from '../support/statements.ts';
 
@@ -77,6 +80,55 @@ forEachDatabase('held', (fixture) => {
       expect(await held().approve(waiting.signalId, by('ivo'))).toEqual({ enough: false });
       expect(await held().approve(waiting.signalId, by('ivo'))).toEqual({ enough: false });
       expect(await held().approve(waiting.signalId, by('tess'))).toMatchObject({ enough: true });
+    });
+
+    it('waits on for the second person when what it hits became protected meanwhile', async () => {
+      const { database } = fixture;
+      const { handle } = aPipeline(database);
+      const source = await aBrakedSource(database);
+      const subject = aClient();
+      const waiting = await handle(aStatement({ source, subject }));
+      const agents = createAgentStore({ database, announcer: silent });
+      const guarded = { ownerIdentifiers: [], links: [], parents: [], protected: true };
+      await agents.create(
+        { ...guarded, name: agentName(`guarded-${waiting.signalId}`), identities: [subject as Match] },
+        by('registrar'),
+      );
+      const release = async (actor: string) => {
+        const approved = await held().approve(waiting.signalId, by(actor));
+        if (!approved?.enough) throw new Error('enough have approved');
+        return handle(approved.statement, { released: { signalId: waiting.signalId, by: actor } });
+      };
+      expect(await release('mara')).toMatchObject({ signalId: waiting.signalId, outcome: 'held' });
+      expect(await liveEffects(database, subject)).toEqual([]);
+      expect(await held().find(waiting.signalId)).toMatchObject({
+        state: 'waiting',
+        code: 'protected-agent',
+        approvalsRequired: 2,
+        approvals: [{ actor: 'mara' }],
+        atDeadline: 'discard',
+      });
+      expect(await release('ivo')).toMatchObject({ outcome: 'applied' });
+      expect(await liveEffects(database, subject)).toEqual(['deny']);
+    });
+
+    it('is not let pass by its own maker through another source, nor by what was discarded', async () => {
+      const { database } = fixture;
+      const { handle } = aPipeline(database);
+      const subject = aClient();
+      const say = async (actor: string) =>
+        handle(aStatement({ source: await aBrakedSource(database), subject, actor }));
+      const first = await say('eve');
+      expect(await say('eve')).toMatchObject({ outcome: 'held' });
+      expect(await say('mara')).toMatchObject({ outcome: 'applied' });
+      const discarded = aClient();
+      const one = await handle(
+        aStatement({ source: await aBrakedSource(database), subject: discarded, actor: 'eve' }),
+      );
+      await held().discard(one.signalId, by('ivo'));
+      const other = aStatement({ source: await aBrakedSource(database), subject: discarded, actor: 'mara' });
+      expect(await handle(other)).toMatchObject({ outcome: 'held' });
+      expect(first.outcome).toBe('held');
     });
 
     it('leaves nothing behind when it is discarded', async () => {

@@ -52,11 +52,18 @@ describe('DESIGN §5: opposing events', () => {
     expect(puts[0]).not.toHaveProperty('cutOff');
   });
 
-  it('in one and the same second the later to arrive counts', () => {
-    const newest = { eventType: uriOf('account-disabled'), eventTime: nowSeconds - 30 };
-    expect(
-      decided({ event: 'account-enabled', memory: { familyEntries: [disabled], newest } }).lifts,
-    ).toHaveLength(1);
+  it('fractions of a second order them, and at one and the same moment the denial stays', () => {
+    const enabledAfter = (seconds: number) => {
+      const newest = { eventType: uriOf('account-disabled'), eventTime: nowSeconds - 30 - seconds };
+      return decided({ event: 'account-enabled', memory: { familyEntries: [disabled], newest } }).lifts;
+    };
+    expect(enabledAfter(-0.8)).toEqual([]);
+    expect(enabledAfter(0)).toEqual([]);
+    expect(enabledAfter(0.1)).toEqual([disabled.id]);
+    const newest = { eventType: uriOf('account-enabled'), eventTime: nowSeconds - 30 };
+    expect(decided({ event: 'account-disabled', memory: { newest } }).puts[0]).not.toHaveProperty('cutOff');
+    const { remember } = decided({ event: 'account-disabled', eventTime: nowSeconds - 0.1 });
+    expect(remember).toEqual({ family: 'account', eventTime: nowSeconds - 0.1 });
   });
 
   it('a session-revoked after a disable touches no entry', () => {
@@ -86,6 +93,14 @@ describe('reactions §1: levels', () => {
     expect(risk('MEDIUM', { familyEntries: [high, medium] })).toMatchObject({
       lifts: ['rev_high'],
       puts: [{ effect: 'step_up', family: 'risk' }],
+    });
+  });
+
+  it('MEDIUM at the very moment of another level asks for a step-up and lifts no denial', () => {
+    const newest = { eventType: uriOf('risk-level-change'), eventTime: nowSeconds - 30 };
+    expect(risk('MEDIUM', { familyEntries: [high], newest })).toMatchObject({
+      lifts: [],
+      puts: [{ effect: 'step_up' }],
     });
   });
 
@@ -148,8 +163,20 @@ describe('revocation-lifted', () => {
       lifts: [],
       standingEnds: [],
     });
-    const released = lifted({ restore_tokens: true }, { memory, world: { released: true } });
+    const released = lifted({ restore_tokens: true }, { memory, world: { released: { approvals: 2 } } });
     expect(released).toMatchObject({ outcome: 'applied', lifts: ['rev_1'], puts: [] });
+  });
+
+  it('so does lifting the cut-off that a lift left behind', () => {
+    const left = aRevocation({ id: revocationId('rev_2'), cutOff: nowSeconds, reason: 'revocation-lifted' });
+    const other = aRevocation({ cutOff: nowSeconds });
+    const held = { outcome: 'held', hold: { code: 'restore-tokens', approvalsRequired: 2 }, lifts: [] };
+    expect(lifted({}, { memory: { named: [other, left] } })).toMatchObject(held);
+    const world = { released: { approvals: 2 } };
+    expect(lifted({}, { memory: { named: [left] }, world })).toMatchObject({ lifts: ['rev_2'] });
+    expect(lifted({}, { memory: { named: [left] }, world: { released: { approvals: 1 } } })).toMatchObject(
+      held,
+    );
   });
 
   it('of what is not in force any more is recorded', () => {

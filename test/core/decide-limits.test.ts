@@ -64,7 +64,12 @@ describe('DESIGN §9: what a source may cause', () => {
     const source = aSource({ person: true });
     const decision = decided({ event: 'revocation-ordered', subject, source });
     expect(decision).toMatchObject({ outcome: 'held', hold: { code: 'issuer-wide' }, puts: [] });
-    const released = decided({ event: 'revocation-ordered', subject, source, world: { released: true } });
+    const released = decided({
+      event: 'revocation-ordered',
+      subject,
+      source,
+      world: { released: { approvals: 1 } },
+    });
     expect(released).toMatchObject({ outcome: 'applied', puts: [{ match: subject }] });
   });
 
@@ -75,7 +80,25 @@ describe('DESIGN §9: what a source may cause', () => {
 
   it('what was released is not held again', () => {
     const memory = { killsInLastMinute: 1_000 };
-    expect(decided({ ...disable, memory, world: { released: true } })).toMatchObject({ outcome: 'applied' });
+    for (const approvals of [0, 1]) {
+      const world = { released: { approvals } };
+      expect(decided({ ...disable, memory, world })).toMatchObject({ outcome: 'applied' });
+    }
+  });
+
+  it('but what only persons may let through is, until as many have approved', () => {
+    const guarded = anAgent('payments', [client], { protected: true });
+    const released = (approvals: number) =>
+      decided({ ...disable, resolution: { agents: [guarded] }, world: { released: { approvals } } });
+    expect(released(1)).toMatchObject({
+      outcome: 'held',
+      hold: { code: 'protected-agent', approvalsRequired: 2 },
+    });
+    expect(released(2).outcome).toBe('applied');
+    const byClock = { subject: { iss: idp }, world: { released: { approvals: 0 } } };
+    expect(decided({ event: 'revocation-ordered', ...byClock })).toMatchObject({
+      hold: { code: 'issuer-wide' },
+    });
   });
 });
 

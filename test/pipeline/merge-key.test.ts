@@ -40,7 +40,7 @@ it('whatever changes who is hit, how, or what may end it, keeps entries apart', 
     { family: 'risk' },
     { family: 'risk', subjectKey: subjectKey('b') },
     { family: 'account' },
-    { liftAtMs: 5 },
+    { reason: 'revocation-lifted' },
   ];
   const keys = [key({}), ...different.map(key)];
   expect(new Set(keys).size).toBe(keys.length);
@@ -63,7 +63,6 @@ it('standing kills are told apart by whom they wait for, how far they reach and 
     { template: { ...template, within: { sid: 's' } }, agent: agentName('x') },
     { template: { ...template, issuers: ['https://a.example'] }, agent: agentName('x') },
     { template: { ...template, family: 'risk' }, agent: agentName('x') },
-    { template: { ...template, liftAtMs: 1 }, agent: agentName('x') },
   ];
   const keys = kills.map((kill) => Buffer.from(standingMergeKey(kill)).toString('hex'));
   expect(new Set(keys).size).toBe(keys.length);

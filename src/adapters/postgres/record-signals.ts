@@ -1,4 +1,7 @@
 import { sql } from 'drizzle-orm';
+import { needsPerson } from '../../core/decide-limits.ts';
+import type { Hold } from '../../core/decision.ts';
+import type { Statement } from '../../core/signal.ts';
 import type { Millis } from '../../core/vocabulary.ts';
 import type { HandledSignal } from '../../pipeline/ports.ts';
 import type { DecidedSignal } from '../../pipeline/store.ts';
@@ -60,7 +63,7 @@ async function insertSignals(tx: Statements, group: readonly AnsweredSignal[]): 
 
 async function moveReleasedOn(
   tx: Statements,
-  { signalId, decision, principal }: DecidedSignal,
+  { signalId, statement, decision, principal }: DecidedSignal,
   answer: HandledSignal,
   by: string,
   nowMs: Millis,
@@ -70,8 +73,17 @@ async function moveReleasedOn(
            agents = ${sql.param(decision.agents)}::text[], kills = ${decision.kills}, principal = ${principal},
            last_seq = ${answer.lastSeq ?? null}
      WHERE id = ${signalId}`);
-  await tx.execute(sql`
-    UPDATE hub.held SET state = 'released', decided_by = ${by}, decided_at_ms = ${nowMs} WHERE signal_id = ${signalId}`);
+  const { hold } = decision;
+  if (hold === undefined) {
+    await tx.execute(sql`
+      UPDATE hub.held SET state = 'released', decided_by = ${by}, decided_at_ms = ${nowMs} WHERE signal_id = ${signalId}`);
+  } else {
+    const { code, text, approvals_required, deadline_ms, at_deadline } = heldRow(statement, hold, nowMs);
+    await tx.execute(sql`
+      UPDATE hub.held SET code = ${code}, text = ${text}, approvals_required = ${approvals_required},
+             deadline_ms = ${deadline_ms}, at_deadline = ${at_deadline}
+       WHERE signal_id = ${signalId}`);
+  }
 }
 
 /** The newest event of each family stays the newest: an older one, told later, does not replace it. */
@@ -99,23 +111,19 @@ async function rememberNewest(tx: Statements, group: readonly AnsweredSignal[]):
       SET event_type = excluded.event_type, event_time = excluded.event_time WHERE excluded.event_time >= s.event_time`);
 }
 
-/** What only two persons may let through, no clock lets through. */
+const heldRow = ({ source }: Statement, hold: Hold, nowMs: Millis) => ({
+  code: hold.code,
+  text: hold.text,
+  approvals_required: hold.approvalsRequired,
+  deadline_ms: nowMs + source.heldSeconds * 1_000,
+  at_deadline: needsPerson(hold) ? 'discard' : source.heldDefault,
+});
+
 async function insertHeld(tx: Statements, group: readonly AnsweredSignal[], nowMs: Millis): Promise<void> {
   const rows = group.flatMap(({ decided: { signalId, statement, decision, released } }) => {
     const { hold } = decision;
     if (hold === undefined || released !== undefined) return [];
-    const { heldDefault, heldSeconds } = statement.source;
-    return [
-      {
-        signal_id: signalId,
-        source_id: statement.source.id,
-        code: hold.code,
-        text: hold.text,
-        approvals_required: hold.approvalsRequired,
-        deadline_ms: nowMs + heldSeconds * 1_000,
-        at_deadline: hold.approvalsRequired > 1 || hold.code === 'issuer-wide' ? 'discard' : heldDefault,
-      },
-    ];
+    return [{ signal_id: signalId, source_id: statement.source.id, ...heldRow(statement, hold, nowMs) }];
   });
   if (rows.length === 0) return;
   await tx.execute(sql`

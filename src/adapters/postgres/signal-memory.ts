@@ -47,12 +47,12 @@ async function readPast(tx: Statements, questions: readonly MemoryQuestion[]): P
   }>(sql`
     WITH asked AS (
       SELECT * FROM json_to_recordset(${JSON.stringify(questions.map(askedRow))}::json)
-        AS x (q integer, source_id text, subject_key text, principal text, family text))
+        AS x (q integer, source_id text, actor text, subject_key text, principal text, family text))
     SELECT (SELECT json_agg(json_build_object('q', a.q, 'event_type', s.event_type, 'event_time', s.event_time))
               FROM asked a JOIN hub.subject_states s USING (source_id, subject_key, family)) AS newest,
            (SELECT json_agg(a.q) FROM asked a WHERE EXISTS (
               SELECT FROM hub.signals k WHERE k.principal = a.principal AND k.kills AND k.source_id <> a.source_id
-                 AND k.received_at_ms > ${first.nowMs - corroborationSeconds * 1_000})) AS corroborated,
+                 AND k.actor <> a.actor AND k.outcome <> 'discarded' AND k.received_at_ms > ${first.nowMs - corroborationSeconds * 1_000})) AS corroborated,
            (SELECT json_agg(json_build_object('source_id', l.source_id, 'count', (
               SELECT count(*) FROM (
                 SELECT FROM hub.signals k WHERE k.source_id = l.source_id AND k.kills AND k.outcome NOT IN ('held', 'discarded')
@@ -71,9 +71,10 @@ async function readPast(tx: Statements, questions: readonly MemoryQuestion[]): P
   };
 }
 
-const askedRow = ({ sourceId, subjectKey, principal, family }: MemoryQuestion, index: number) => ({
+const askedRow = ({ sourceId, actor, subjectKey, principal, family }: MemoryQuestion, index: number) => ({
   q: index,
   source_id: sourceId,
+  actor,
   subject_key: subjectKey,
   principal,
   family,

@@ -1,7 +1,13 @@
 import { sql } from 'drizzle-orm';
 import { DatabaseError } from 'pg';
 import { Problem } from '../../core/problem.ts';
-import type { EarlierSignal, ExternalKey, SignalStore, SignalTransaction } from '../../pipeline/store.ts';
+import type {
+  EarlierSignal,
+  ExternalKey,
+  HeldApprovals,
+  SignalStore,
+  SignalTransaction,
+} from '../../pipeline/store.ts';
 import { commitGroup } from './commit-group.ts';
 import type { Database, Statements } from './database.ts';
 import { readRegistries } from './resolve-subjects.ts';
@@ -39,9 +45,10 @@ const transactionOn = (tx: Statements): SignalTransaction => ({
   recall: (questions) => recall(tx, questions),
   commit: (group, nowMs) => commitGroup(tx, group, nowMs),
   async lockHeld(signalId) {
-    const { rows } = await tx.execute(sql`
-      SELECT FROM hub.held WHERE signal_id = ${signalId} AND state = 'waiting' FOR UPDATE`);
-    return rows.length > 0;
+    const { rows } = await tx.execute<HeldApprovals>(sql`
+      SELECT jsonb_array_length(approvals) AS approvals FROM hub.held
+       WHERE signal_id = ${signalId} AND state = 'waiting' FOR UPDATE`);
+    return rows[0];
   },
 });
 
