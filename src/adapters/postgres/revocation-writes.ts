@@ -56,7 +56,6 @@ async function putChunk(
     ON CONFLICT (source_id, merge_key) WHERE state = 'live' AND cut_off IS NOT NULL DO UPDATE SET
       cut_off = greatest(r.cut_off, excluded.cut_off),
       lapses_at = ${later(sql`lapses_at`)},
-      lift_at_ms = ${later(sql`lift_at_ms`)},
       reason = ${newest(sql`reason`)}, cause = ${newest(sql`cause`)}, signal_id = ${newest(sql`signal_id`)},
       standing_id = coalesce(${newest(sql`standing_id`)}, r.standing_id), agent = coalesce(${newest(sql`agent`)}, r.agent)
     RETURNING encode(r.merge_key, 'hex') AS merge_key, r.epoch, r.seq::float8 AS seq, r.committed_at_ms::float8 AS at_ms,
@@ -118,15 +117,13 @@ export function foldMerging(entries: readonly Revocation[]): {
 }
 
 function moveForward(first: Revocation, next: Revocation): Revocation {
-  const { lapsesAt: _, liftAtMs: __, ...rest } = { ...first, ...next };
+  const { lapsesAt: _, ...rest } = { ...first, ...next };
   const lapsesAt = latest(first.lapsesAt, next.lapsesAt);
-  const liftAtMs = latest(first.liftAtMs, next.liftAtMs);
   return {
     ...rest,
     id: first.id,
     cutOff: Math.max(first.cutOff ?? 0, next.cutOff ?? 0),
     ...(lapsesAt === undefined ? {} : { lapsesAt }),
-    ...(liftAtMs === undefined ? {} : { liftAtMs }),
   };
 }
 
