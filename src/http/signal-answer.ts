@@ -22,13 +22,15 @@ export type Enforcement = {
 export type EnforcementView = {
   /** As it is at the moment of a commit, from memory: whoever is there has not confirmed yet. */
   atCommit(): Enforcement;
-  /** As it is now. `lastSeq` is the position that carries the whole signal. */
+  /** As it is now, of a signal that put or lifted something: `lastSeq` is the position that carries the whole of it. */
   now(lastSeq: number): Promise<Enforcement>;
   /** Resolves when it is complete, when there is nobody to wait for, at the timeout, or at `stop`. */
   wait(lastSeq: number, timeoutMs: Millis, stop: AbortSignal): Promise<Enforcement>;
 };
 
 const waitMsMax = 30_000;
+/** How long `wait=enforced` waits when its caller does not say. */
+const waitMsDefault = 5_000;
 /** Of every door that takes signals. */
 export const SignalQuery = Type.Object(
   {
@@ -38,7 +40,7 @@ export const SignalQuery = Type.Object(
     wait: Type.Optional(
       Type.Literal('enforced', { description: 'Answer when every point has confirmed, or at the timeout.' }),
     ),
-    timeout_ms: Type.Optional(Type.Integer({ minimum: 0, maximum: waitMsMax, default: 5_000 })),
+    timeout_ms: Type.Optional(Type.Integer({ minimum: 0, maximum: waitMsMax, default: waitMsDefault })),
   },
   { additionalProperties: false },
 );
@@ -129,22 +131,26 @@ const toEnforcement = (enforcement: Enforcement, signalId: string): Static<typeo
   url: `/v1/signals/${signalId}/enforcement`,
 });
 
-/** Answers 202 with what became of a signal, after the wait that its query asks for. */
+/**
+ * Answers 202 with what became of a signal, after the wait that its query asks for. Where nothing was put or lifted there
+ * is nothing to enforce, and the answer says nothing of it.
+ */
 export async function answerSignal(
   reply: FastifyReply,
   handled: HandledSignal,
   view: EnforcementView,
-  { wait, timeout_ms: timeoutMs = 0 }: Static<typeof SignalQuery>,
+  { wait, timeout_ms: timeoutMs = waitMsDefault }: Static<typeof SignalQuery>,
 ): Promise<Static<typeof SignalAnswer>> {
   const { lastSeq, duplicate } = handled;
   const gone = new AbortController();
   reply.raw.once('close', () => gone.abort());
+  void reply.code(202);
+  if (lastSeq === undefined) return toSignalAnswer(handled);
   const enforcement =
-    wait !== undefined && lastSeq !== undefined
+    wait !== undefined
       ? await view.wait(lastSeq, timeoutMs, gone.signal)
       : duplicate
-        ? await view.now(lastSeq ?? 0)
+        ? await view.now(lastSeq)
         : view.atCommit();
-  void reply.code(202);
   return toSignalAnswer(handled, { enforcement });
 }

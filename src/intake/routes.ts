@@ -150,7 +150,8 @@ export const signalReadRoutes: FastifyPluginAsyncTypebox<
     async ({ params }) => {
       const record = await reader.find(params.id);
       if (record === undefined) throw notFound('signal', '/v1/signals');
-      return toSignalReply(record, await enforcement.now(record.answer.lastSeq ?? 0));
+      const { lastSeq } = record.answer;
+      return toSignalReply(record, lastSeq === undefined ? undefined : await enforcement.now(lastSeq));
     },
   );
 

@@ -8,6 +8,7 @@ const millis = (description: string) => Type.Number({ minimum: 0, maximum: 1e13,
 const idShape = Type.String({ minLength: 1, maxLength: 64 });
 /** Of each list of one request. */
 const listMax = 200;
+export const reportsDefault = 50;
 
 const seconds = Type.Integer({ minimum: 0, maximum: 86_400 });
 const Posture = Type.Union([
@@ -125,7 +126,7 @@ export const ReportQuerySchema = Type.Object(
     point: Type.Optional(Type.String({ maxLength: 64 })),
     kind: Type.Optional(Type.Enum(['refusal', 'sighting'])),
     cursor: Type.Optional(idShape),
-    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200, default: 50 })),
+    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200, default: reportsDefault })),
   },
   strict,
 );

@@ -19,6 +19,7 @@ import {
   NameParams,
   PointBody,
   PointReply,
+  pollMsDefault,
   toEnforcementReply,
 } from './schemas.ts';
 import {
@@ -27,6 +28,7 @@ import {
   ReportBodySchema,
   ReportQuerySchema,
   ReportsReply,
+  reportsDefault,
   toReportReply,
 } from './receipt-schemas.ts';
 import { chooseEncoding, matchesEtag, type Snapshots } from './snapshot.ts';
@@ -72,7 +74,7 @@ export const feedRoutes: FastifyPluginAsyncTypebox<FeedRoutesOptions> = async (a
       const leave = options.connections.enter(subscriber);
       try {
         const stop = stopWhenClosed(request.raw);
-        const timeoutMs = request.query.timeout_ms ?? 20_000;
+        const timeoutMs = request.query.timeout_ms ?? pollMsDefault;
         return { events: await options.pollFeed({ ...subscriber, seq, timeoutMs, stop }) };
       } finally {
         leave();
@@ -229,7 +231,7 @@ export const receiptRoutes: FastifyPluginAsyncTypebox<ReceiptRoutesOptions> = as
         response: { 200: ReportsReply },
       },
     },
-    async ({ query: { limit = 50, cursor, ...filter } }) => {
+    async ({ query: { limit = reportsDefault, cursor, ...filter } }) => {
       const found = await options.reports.list({
         ...filter,
         ...(cursor !== undefined && { before: cursor }),
@@ -259,7 +261,9 @@ export const enforcementRoutes: FastifyPluginAsyncTypebox<EnforcementRoutesOptio
       schema: {
         tags: ['signals'],
         summary: 'Show who enforces what a signal put',
-        description: 'With `Accept: text/event-stream`: an event for each change, until it is complete.',
+        description:
+          'With `Accept: text/event-stream`: an event for each change, until it is complete. A signal that has put and lifted ' +
+          'nothing, because it waits or is not resolved yet, is no success: 409 `conflict`.',
         params: Type.Object({ id: Type.String({ maxLength: 64 }) }),
       },
     },
@@ -268,8 +272,8 @@ export const enforcementRoutes: FastifyPluginAsyncTypebox<EnforcementRoutesOptio
       if (signal === undefined) {
         throw new Problem('not-found', 'There is no such signal.', { hint: 'GET /v1/signals lists them.' });
       }
-      // What put nothing is in force as soon as everything before it is, and that is not waited for.
-      const lastSeq = signal.lastSeq ?? 0;
+      const { lastSeq } = signal;
+      if (lastSeq === undefined) throw nothingToEnforce();
       if (!request.headers.accept?.includes('text/event-stream')) {
         return toEnforcementReply(await options.view.state(lastSeq));
       }
@@ -282,3 +286,8 @@ export const enforcementRoutes: FastifyPluginAsyncTypebox<EnforcementRoutesOptio
     },
   );
 };
+
+const nothingToEnforce = (): Problem =>
+  new Problem('conflict', 'The signal has put and lifted nothing: there is nothing to enforce.', {
+    hint: 'It may be held, unresolved or only recorded: GET /v1/signals/{id} says what became of it.',
+  });

@@ -29,6 +29,7 @@ export const PointBody = Type.Object(
   { ...strict, $id: 'PointBody' },
 );
 
+export const pollMsDefault = 20_000;
 export const FeedQuery = Type.Object(
   {
     from: Type.Optional(
@@ -37,7 +38,7 @@ export const FeedQuery = Type.Object(
     wait: Type.Optional(
       Type.Literal('changes', { description: 'Answer once, as JSON, instead of a stream.' }),
     ),
-    timeout_ms: Type.Optional(Type.Integer({ minimum: 0, maximum: 30_000, default: 20_000 })),
+    timeout_ms: Type.Optional(Type.Integer({ minimum: 0, maximum: 30_000, default: pollMsDefault })),
   },
   strict,
 );

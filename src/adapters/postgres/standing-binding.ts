@@ -16,7 +16,8 @@ import {
 } from '../../core/vocabulary.ts';
 import { newId } from '../system/ids.ts';
 import type { Statements } from './database.ts';
-import { writeEntries, type WrittenPut } from './revocation-feed.ts';
+import { writeLateEntries } from './late-entries.ts';
+import type { WrittenPut } from './revocation-feed.ts';
 
 /** Our place among the advisory locks: "caeq". */
 const registryLock = 0x63616571;
@@ -70,7 +71,7 @@ export async function bindLearnt(tx: Statements, learnt: Learnt): Promise<readon
   const distinct = new Map(entries.map((entry) => [bindingKey(entry.standingId, entry.match), entry]));
   const bound = await boundBefore(tx, [...distinct.values()]);
   const puts = [...distinct].flatMap(([key, entry]) => (bound.has(key) ? [] : [entry]));
-  return (await writeEntries(tx, { endedIds: [], puts }, learnt.atMs)).puts;
+  return writeLateEntries(tx, puts, learnt.atMs);
 }
 
 const bindingKey = (standingId: string | undefined, match: Match): string =>

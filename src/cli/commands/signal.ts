@@ -91,9 +91,11 @@ async function say(
 async function show(context: CommandContext, _: object, [id = '']: readonly string[]): Promise<ExitCode> {
   const hub = await context.connect();
   const signal: Signal = await hub.call('GET', path`/v1/signals/${id}`);
-  const enforcement: Enforcement = await hub.call('GET', path`/v1/signals/${id}/enforcement`);
+  // Where there is nothing to enforce, the signal says nothing of it.
+  const enforcement: Enforcement | undefined =
+    signal.enforcement && (await hub.call('GET', path`/v1/signals/${id}/enforcement`));
   const { screen } = context;
-  screen.show({ ...signal, enforcement }, () => [
+  screen.show({ ...signal, ...(enforcement && { enforcement }) }, () => [
     ...fields({
       event: signal.event,
       subject: subjectText(signal.subject),
@@ -105,14 +107,12 @@ async function show(context: CommandContext, _: object, [id = '']: readonly stri
       rule: `${signal.decision.rule} (policy ${signal.decision.policy_version})`,
     }),
     ...answerLines(signal, screen.paint),
-    ...enforcementLines(signal, enforcement, screen.paint),
+    ...(enforcement ? enforcementLines(enforcement, screen.paint) : []),
   ]);
   return exitCodes.done;
 }
 
-/** Nothing where there is nothing to enforce. */
-function enforcementLines(signal: Signal, enforcement: Enforcement, paint: Paint): readonly string[] {
-  if (signal.revocations.length + signal.lifted.length === 0) return [];
+function enforcementLines(enforcement: Enforcement, paint: Paint): readonly string[] {
   const settled = enforcement.instances.filter(({ state }) => state !== 'pending');
   const width = Math.max(0, ...settled.map(({ point, instance }) => point.length + instance.length + 1));
   return [

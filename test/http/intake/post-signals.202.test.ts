@@ -77,6 +77,29 @@ describe('DESIGN §13: POST /v1/signals', () => {
     expect(body).toMatchObject({ enforcement: { state: 'no_points' } });
   });
 
+  it('says nothing of enforcement while it has put nothing, and does when what it waits for is learnt', async () => {
+    const email = { format: 'email', email: 'late@example.com' };
+    const said = { event: 'session-revoked', subject: email, id: 'late-1' };
+    const { body } = await post(said, '?wait=enforced');
+    const path = `/v1/signals/${String(body['signal_id'])}`;
+    expect(body).toMatchObject({ decision: { outcome: 'unresolved' }, revocations: [] });
+    for (const answer of [body, (await post(said)).body, (await hub.call('GET', path)).body]) {
+      expect(answer).not.toHaveProperty('enforcement');
+    }
+    expect(await hub.call('GET', `${path}/enforcement`)).toMatchObject({
+      status: 409,
+      body: { code: 'conflict' },
+    });
+    const identities = [{ iss: 'https://idp.example', client_id: 'late' }];
+    const agent = { name: 'late', identities, links: [email] };
+    expect((await hub.call('POST', '/v1/agents', { body: agent })).status).toBe(201);
+    expect((await hub.call('GET', path)).body).toMatchObject({ enforcement: { state: 'no_points' } });
+    expect(await hub.call('GET', `${path}/enforcement`)).toMatchObject({
+      status: 200,
+      body: { state: 'no_points' },
+    });
+  });
+
   it('takes an event time that lies ahead as now, and says so', async () => {
     const ahead = Math.floor(Date.now() / 1_000) + 86_400;
     const { status, body } = await post({

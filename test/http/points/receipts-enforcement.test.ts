@@ -63,6 +63,19 @@ forEachDatabase('receipts and enforcement', (fixture) => {
     expect(state['p50_ms']).toEqual(expect.any(Number));
   });
 
+  it('a signal that put nothing is no success: there is nothing to enforce', async () => {
+    await Promise.all([receipt('one'), receipt('two')]);
+    hub.signals.set('sig_waiting', {});
+    for (const accept of ['application/json', 'text/event-stream']) {
+      const answer = await hub.get('/v1/signals/sig_waiting/enforcement', {
+        authorization: 'Bearer admin',
+        accept,
+      });
+      expect(answer.status).toBe(409);
+      expect(await answer.json()).toMatchObject({ code: 'conflict' });
+    }
+  });
+
   it('two points of which one is silent is never complete, whatever waits for it', async () => {
     const declared = { instance: aDeclaration({ postures: { all: { allow_reads_after: 1 } } }) };
     await Promise.all([receipt('one'), receipt('two', declared)]);

@@ -1,0 +1,31 @@
+import { sql } from 'drizzle-orm';
+import type { Revocation } from '../../core/revocation.ts';
+import type { Millis } from '../../core/vocabulary.ts';
+import { chunksOf } from './chunks.ts';
+import type { Statements } from './database.ts';
+import { writeEntries, type WrittenPut } from './revocation-feed.ts';
+import { rowsPerStatementMax } from './revocation-writes.ts';
+
+/**
+ * Puts what signals of the past bind only now. The whole of such a signal is carried by the last of these entries:
+ * whoever asks how far it is enforced asks for them, too.
+ */
+export async function writeLateEntries(
+  tx: Statements,
+  puts: readonly Revocation[],
+  nowMs: Millis,
+): Promise<readonly WrittenPut[]> {
+  const { puts: written } = await writeEntries(tx, { endedIds: [], puts }, nowMs);
+  const lastSeqs = new Map<string, number>();
+  for (const { entry, seq } of written) {
+    lastSeqs.set(entry.signalId, Math.max(lastSeqs.get(entry.signalId) ?? 0, seq));
+  }
+  for (const chunk of chunksOf([...lastSeqs], rowsPerStatementMax)) {
+    await tx.execute(sql`
+      UPDATE hub.signals s SET last_seq = greatest(s.last_seq, x.seq)
+        FROM unnest(${sql.param(chunk.map(([id]) => id))}::text[],
+                    ${sql.param(chunk.map(([, seq]) => seq))}::bigint[]) AS x (id, seq)
+       WHERE s.id = x.id`);
+  }
+  return written;
+}
