@@ -1,14 +1,19 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { verifyChain, type ChainReport } from './chain.ts';
 import type { AuditChainStore, AuditStore } from './ports.ts';
-import { AuditList, AuditQuery, AuditVerification, toAuditItem, toVerification } from './schemas.ts';
+import {
+  AuditList,
+  AuditQuery,
+  AuditVerification,
+  pageDefault,
+  toAuditItem,
+  toVerification,
+} from './schemas.ts';
 
 export type AuditRoutesOptions = {
   readonly store: Pick<AuditStore, 'list'>;
   readonly chain: Pick<AuditChainStore, 'head' | 'read' | 'unchained'>;
 };
-
-const pageDefault = 100;
 
 /** `/v1/audit`: who did what, and the proof that nobody changed it since. */
 export const auditRoutes: FastifyPluginAsyncTypebox<AuditRoutesOptions> = async (app, { store, chain }) => {

@@ -2,6 +2,8 @@ import { Type, type Static } from 'typebox';
 import type { ChainReport } from './chain.ts';
 import type { AuditRow, ChainedRow } from './ports.ts';
 
+export const pageDefault = 100;
+
 const hashText = Type.String({
   description: 'SHA-256 in lower-case hex.',
   examples: ['2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae'],
@@ -39,7 +41,7 @@ export const AuditQuery = Type.Object(
     ),
     outcome: Type.Optional(Type.Enum(['done', 'refused'])),
     cursor: Type.Optional(Type.String({ pattern: '^[1-9][0-9]{0,14}$' })),
-    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 500, default: 100 })),
+    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 500, default: pageDefault })),
   },
   { additionalProperties: false },
 );

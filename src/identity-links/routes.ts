@@ -16,6 +16,7 @@ export type IdentityLinkRoutesOptions = {
 
 const tags = ['agents'];
 const pageMax = 200;
+const pageDefault = 50;
 const identifierMax = 4_096;
 
 const listLinks = {
@@ -26,7 +27,7 @@ const listLinks = {
     querystring: Type.Object(
       {
         cursor: Type.Optional(Type.String({ maxLength: identifierMax })),
-        limit: Type.Optional(Type.Integer({ minimum: 1, maximum: pageMax, default: 50 })),
+        limit: Type.Optional(Type.Integer({ minimum: 1, maximum: pageMax, default: pageDefault })),
       },
       { additionalProperties: false },
     ),
@@ -78,7 +79,7 @@ export const identityLinkRoutes: FastifyPluginAsyncTypebox<IdentityLinkRoutesOpt
   const { store, nowMs, onlyIssuer } = options;
 
   app.get('/v1/identity-links', listLinks, async (request) => {
-    const limit = request.query.limit ?? 50;
+    const limit = request.query.limit ?? pageDefault;
     const { cursor } = request.query;
     const links = await store.list({
       limit: limit + 1,

@@ -19,6 +19,7 @@ import {
   CheckReply,
   LiftBody,
   OrderBody,
+  pageDefault,
   RevocationQuery,
   RevocationReply,
   toCheckReply,
@@ -29,7 +30,6 @@ import {
 } from './schemas.ts';
 
 const tags = ['revocations'];
-const pageDefault = 50;
 const IdParams = Type.Object({ id: Type.String({ maxLength: 64 }) });
 
 export type OrderRoutesOptions = {

@@ -6,6 +6,7 @@ import type { JsonObject } from '../core/vocabulary.ts';
 import type { RevocationRecord } from './ports.ts';
 
 const textMax = 2_048;
+export const pageDefault = 50;
 const OpenObject = Type.Object({}, { additionalProperties: true });
 
 /** The members of an order, as `revocation-ordered` has them, and on whom. */
@@ -70,7 +71,7 @@ const memberQuery = Object.fromEntries(
 export const RevocationQuery = Type.Object(
   {
     cursor: Type.Optional(Type.String({ maxLength: 100 })),
-    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200, default: 50 })),
+    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200, default: pageDefault })),
     state: Type.Optional(Type.Enum(['live', 'lifted', 'dropped'])),
     effect: Type.Optional(Type.Enum([...effects])),
     agent: Type.Optional(Type.String({ maxLength: 64 })),
