@@ -1,7 +1,7 @@
 import type { KnownAs } from '../core/known-as.ts';
 import type { Match } from '../core/revocation.ts';
 import type { Source } from '../core/source.ts';
-import type { HandledSignal } from '../pipeline/ports.ts';
+import type { HandledSignal } from '../core/handled-signal.ts';
 import type { AgentName, Millis } from '../core/vocabulary.ts';
 
 export type Change = { readonly actor: string; readonly atMs: Millis; readonly correlationId?: string };

@@ -2,7 +2,7 @@ import { Type, type Static } from 'typebox';
 import { Problem } from '../core/problem.ts';
 import { parseIdentity, parseKnownAs } from '../core/known-as.ts';
 import { agentName, nameShape, type AgentName, type JsonObject } from '../core/vocabulary.ts';
-import type { HandledSignal } from '../pipeline/ports.ts';
+import type { HandledSignal } from '../core/handled-signal.ts';
 import type { Agent, AgentDraft, AgentPatch, BoundRevocation } from './ports.ts';
 
 const Subject = Type.Object({}, { additionalProperties: true });

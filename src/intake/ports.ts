@@ -1,7 +1,7 @@
 import type { Outcome } from '../core/decision.ts';
 import type { Confidence, Statement } from '../core/signal.ts';
 import type { JsonObject, Millis, Seconds, SignalId, SourceId } from '../core/vocabulary.ts';
-import type { HandledSignal } from '../pipeline/ports.ts';
+import type { HandledSignal } from '../core/handled-signal.ts';
 
 /** A signal as it was said and answered. */
 export type SignalRecord = {

@@ -1,5 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
 import { reactionOf } from '../core/decide-order.ts';
+import type { HandledSignal } from '../core/handled-signal.ts';
 import { Problem } from '../core/problem.ts';
 import type { Statement } from '../core/signal.ts';
 import { refuseFaultyJson } from '../core/text.ts';
@@ -7,7 +8,7 @@ import { signalId, type SignalId } from '../core/vocabulary.ts';
 import { decideGroup, entriesMax, entriesOf } from './decide-group.ts';
 import { createGroups, TooMuchForOneGroup, type Settled } from './groups.ts';
 import { handledSignal } from './handled-signal.ts';
-import type { HandledSignal, HandleSignal } from './ports.ts';
+import type { HandleSignal } from './ports.ts';
 import { directKeys } from './resolve-subject.ts';
 import type {
   AskedSignal,
@@ -131,15 +132,17 @@ function required<T>(settled: Settled<T> | undefined): T {
 }
 
 const plannedEffects = ({ decision }: DecidedSignal): CommittedSignal => ({
-  revocations: decision.puts.map(({ match, effect, cutOff, lapsesAt, agent }, index) => ({
-    id: `dry-run-${index + 1}`,
-    match,
-    effect,
-    ...(cutOff === undefined ? {} : { cutOff }),
-    ...(lapsesAt === undefined ? {} : { lapsesAt }),
-    ...(agent === undefined ? {} : { agent }),
-    merged: false,
-  })),
+  revocations: [...decision.puts, ...decision.rests].map(
+    ({ match, effect, cutOff, lapsesAt, agent }, index) => ({
+      id: `dry-run-${index + 1}`,
+      match,
+      effect,
+      ...(cutOff === undefined ? {} : { cutOff }),
+      ...(lapsesAt === undefined ? {} : { lapsesAt }),
+      ...(agent === undefined ? {} : { agent }),
+      merged: false,
+    }),
+  ),
   lifted: decision.lifts.map((id) => ({ id })),
   links: [],
 });

@@ -1,5 +1,5 @@
 import type { CommittedSignal, DecidedSignal } from './store.ts';
-import type { HandledSignal } from './ports.ts';
+import type { HandledSignal } from '../core/handled-signal.ts';
 
 /** What is answered for a signal, at first and ever after. */
 export const handledSignal = (

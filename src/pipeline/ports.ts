@@ -43,8 +43,6 @@ export type HandleOptions = {
   readonly released?: { readonly signalId: SignalId; readonly by: string };
 };
 
-export type { HandledLift, HandledRevocation, HandledSignal } from '../core/handled-signal.ts';
-
 /** "Look at your position", to every reader on every node. Carries no data; losing one costs a poll interval. */
 export type Announcer = {
   announce(topic: Topic): void;

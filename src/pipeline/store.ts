@@ -1,9 +1,10 @@
 import type { Decision, LinkChange, Memory } from '../core/decision.ts';
+import type { HandledLift, HandledRevocation, HandledSignal } from '../core/handled-signal.ts';
 import type { SubjectQuery } from '../core/resolution.ts';
 import type { World } from '../core/decide-times.ts';
 import type { Statement } from '../core/signal.ts';
 import type { AgentName, Millis, SignalId, SourceId, SubjectKey } from '../core/vocabulary.ts';
-import type { Announcer, HandledLift, HandledRevocation, HandledSignal, HandleOptions } from './ports.ts';
+import type { Announcer, HandleOptions } from './ports.ts';
 import type { RegistryFacts } from './resolve-subject.ts';
 
 /** What the pipeline asks of the database. */

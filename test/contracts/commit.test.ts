@@ -4,7 +4,7 @@ import { getTableConfig, PgTable } from 'drizzle-orm/pg-core';
 import { describe, expect, it } from 'vitest';
 import type { Database } from '../../src/adapters/postgres/database.ts';
 import * as schema from '../../src/adapters/postgres/schema.ts';
-import type { HandledSignal } from '../../src/pipeline/ports.ts';
+import type { HandledSignal } from '../../src/core/handled-signal.ts';
 import { forEachDatabase } from '../support/databases.ts';
 import { aClient, aPipeline, aSource, aStatement } from '../support/statements.ts';
 

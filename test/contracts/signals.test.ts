@@ -3,7 +3,7 @@ import { sql } from 'drizzle-orm';
 import { describe, expect, it } from 'vitest';
 import type { Database } from '../../src/adapters/postgres/database.ts';
 import { subjectKey } from '../../src/core/vocabulary.ts';
-import type { HandledSignal } from '../../src/pipeline/ports.ts';
+import type { HandledSignal } from '../../src/core/handled-signal.ts';
 import { forEachDatabase } from '../support/databases.ts';
 import { aClient, aPipeline, aSource, aStatement } from '../support/statements.ts';
 

@@ -3,7 +3,7 @@ import { needsPerson } from '../../core/decide-limits.ts';
 import type { Hold } from '../../core/decision.ts';
 import type { Statement } from '../../core/signal.ts';
 import type { Millis } from '../../core/vocabulary.ts';
-import type { HandledSignal } from '../../pipeline/ports.ts';
+import type { HandledSignal } from '../../core/handled-signal.ts';
 import type { DecidedSignal } from '../../pipeline/store.ts';
 import type { Statements } from './database.ts';
 import { storedAnswer, storedStatement } from './signal-rows.ts';

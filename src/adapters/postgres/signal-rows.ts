@@ -1,7 +1,7 @@
 import { signalId } from '../../core/vocabulary.ts';
 import type { Statement } from '../../core/signal.ts';
 import type { Source } from '../../core/source.ts';
-import type { HandledSignal } from '../../pipeline/ports.ts';
+import type { HandledSignal } from '../../core/handled-signal.ts';
 import type { signals } from './schema.ts';
 import type { StoredAnswer, StoredStatement } from './stored-signal.ts';
 

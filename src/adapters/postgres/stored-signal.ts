@@ -1,7 +1,7 @@
 import type { SubjectQuery } from '../../core/resolution.ts';
 import type { Confidence } from '../../core/signal.ts';
 import type { JsonObject } from '../../core/vocabulary.ts';
-import type { HandledSignal } from '../../pipeline/ports.ts';
+import type { HandledSignal } from '../../core/handled-signal.ts';
 
 /** What a statement is kept as, besides its body and what has columns of its own. */
 export type StoredStatement = {
