@@ -111,6 +111,20 @@ CREATE TABLE hub.held (
 CREATE INDEX held_waiting ON hub.held (deadline_ms) WHERE state = 'waiting';
 
 -- --------------------------------------------------------------------------------------------------------- revocations
+-- The newest 31 shares of an entry, and of those before them the one that reaches furthest: settled, which is no
+-- signal's to take back any more.
+CREATE FUNCTION hub.settle_shares(shares jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
+  SELECT CASE WHEN jsonb_array_length(shares) <= 32 THEN shares ELSE (
+    SELECT jsonb_agg(kept.share ORDER BY kept.n) FROM (
+      (SELECT 0 AS n, s.share || '{"settled": true}' AS share
+         FROM jsonb_array_elements(shares) WITH ORDINALITY AS s (share, n)
+        WHERE s.n <= jsonb_array_length(shares) - 31
+        ORDER BY (s.share ->> 'cut_off')::bigint DESC LIMIT 1)
+      UNION ALL
+      SELECT s.n, s.share FROM jsonb_array_elements(shares) WITH ORDINALITY AS s (share, n)
+       WHERE s.n > jsonb_array_length(shares) - 31) kept) END
+$$;
+
 CREATE TABLE hub.revocations (
   id text PRIMARY KEY,
   epoch text NOT NULL DEFAULT '',            -- current position, set by append_feed; a merge moves it forward
@@ -126,7 +140,8 @@ CREATE TABLE hub.revocations (
   restrict jsonb,
   reason text NOT NULL,
   merge_key bytea NOT NULL,                  -- SHA-256 over match, reach, effect, basis, obligations and who may end it
-  signal_id text NOT NULL,                   -- the newest that put it or moved it forward
+  signal_id text NOT NULL,                   -- of those that put it or moved it forward, the one with the latest cut-off
+  shares jsonb NOT NULL DEFAULT '[]',        -- what the others put, each as it would stand alone
   source_id text NOT NULL,
   standing_id text,
   cause text NOT NULL,                       -- event type that put it
@@ -144,6 +159,7 @@ CREATE INDEX revocations_seq ON hub.revocations (seq) WHERE state = 'live';
 CREATE INDEX revocations_lapse ON hub.revocations (lapses_at) WHERE state = 'live' AND lapses_at IS NOT NULL;
 CREATE INDEX revocations_timed ON hub.revocations (lift_at_ms) WHERE state = 'live' AND lift_at_ms IS NOT NULL;
 CREATE INDEX revocations_signal ON hub.revocations (signal_id);
+CREATE INDEX revocations_shares ON hub.revocations USING gin (shares jsonb_path_ops) WHERE state = 'live' AND shares <> '[]';
 CREATE INDEX revocations_family ON hub.revocations (source_id, subject_key, family) WHERE state = 'live' AND family IS NOT NULL;
 CREATE INDEX revocations_agent ON hub.revocations (agent) WHERE state = 'live' AND agent IS NOT NULL;
 CREATE INDEX revocations_standing ON hub.revocations (standing_id) WHERE standing_id IS NOT NULL;
@@ -155,6 +171,7 @@ CREATE INDEX revocations_ended ON hub.revocations (ended_at_ms) WHERE state <> '
 CREATE TABLE hub.standing_kills (
   id text PRIMARY KEY,
   signal_id text NOT NULL,
+  signals text[] NOT NULL,                   -- all that made it stand, the newest 31; '' in the place of those before
   source_id text NOT NULL,
   agent text,
   identifier text,                           -- normalised identifier that nobody could resolve yet
@@ -173,6 +190,7 @@ CREATE INDEX standing_kills_agent ON hub.standing_kills (agent) WHERE state = 's
 CREATE INDEX standing_kills_identifier ON hub.standing_kills (identifier) WHERE state = 'standing';
 CREATE INDEX standing_kills_family ON hub.standing_kills (source_id, subject_key, family) WHERE state = 'standing';
 CREATE INDEX standing_kills_signal ON hub.standing_kills (signal_id);
+CREATE INDEX standing_kills_signals ON hub.standing_kills USING gin (signals) WHERE state = 'standing';
 CREATE INDEX standing_kills_lapse ON hub.standing_kills (lapses_at) WHERE state = 'standing' AND lapses_at IS NOT NULL;
 
 -- ---------------------------------------------------------------------------------------------------------- registries

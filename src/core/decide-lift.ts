@@ -1,6 +1,6 @@
 import type { Order } from './decide-order.ts';
 import { sanctionFor, type World } from './decide-times.ts';
-import type { Memory, PlannedPut } from './decision.ts';
+import type { Memory, PlannedPut, RestOfEntry } from './decision.ts';
 import type { Effect, Revocation } from './revocation.ts';
 import { effects } from './revocation.ts';
 import type { RevocationId, StandingKillId } from './vocabulary.ts';
@@ -9,6 +9,8 @@ import type { RevocationId, StandingKillId } from './vocabulary.ts';
 export type Lift = {
   readonly lifts: readonly RevocationId[];
   readonly puts: readonly PlannedPut[];
+  /** What other signals put of entries that end: it stands on. */
+  readonly rests: readonly RestOfEntry[];
   readonly standingEnds: readonly StandingKillId[];
 };
 
@@ -22,13 +24,27 @@ export function liftEntries(
   entries: readonly Revocation[],
   standingEnds: readonly StandingKillId[],
   world: World,
-  restoreTokens = false,
+  { restoreTokens = false, undone }: { readonly restoreTokens?: boolean; readonly undone?: string } = {},
 ): Lift {
   return {
     lifts: entries.map(({ id }) => id),
     standingEnds,
+    rests: undone === undefined ? [] : entries.flatMap((entry) => restOf(entry, undone, world) ?? []),
     puts: restoreTokens ? [] : entries.flatMap((entry) => cutOffInsteadOf(entry, world) ?? []),
   };
+}
+
+/** The entry as it would stand if that one signal had never moved it; nothing when nobody else put it, or it has lapsed. */
+function restOf(entry: Revocation, undone: string, { nowMs }: World): RestOfEntry | undefined {
+  const { id: _, shares = [], ...whole } = entry;
+  const others = shares.filter(({ signalId, settled }) => settled || signalId !== undone);
+  if (entry.signalId !== undone) return { ...whole, shares: others };
+  const [furthest] = others.toSorted((a, b) => b.cutOff - a.cutOff);
+  if (furthest === undefined) return undefined;
+  if (furthest.lapsesAt !== undefined && furthest.lapsesAt * 1_000 < nowMs) return undefined;
+  const { lapsesAt: __, agent: ___, standingId: ____, ...common } = whole;
+  const { settled, ...share } = furthest;
+  return { ...common, ...share, shares: settled ? others : others.filter((other) => other !== furthest) };
 }
 
 /** The family's entries that a milder level ends. */

@@ -43,13 +43,14 @@ function textOfNothing(plan: Plan): string {
     : 'The subject has nothing that this event speaks of; nothing is refused.';
 }
 
-export function textOfLift({ lifts, puts, standingEnds }: Lift): string {
+export function textOfLift({ lifts, puts, rests, standingEnds }: Lift): string {
   if (lifts.length + standingEnds.length === 0) return 'Nothing that it could lift is in force.';
   const left =
     puts.length > 0
       ? ` ${count(puts.length, 'cut-off')} of this moment stay, so that old tokens do not come back.`
       : '';
-  return `Lifts ${count(lifts.length, 'revocation')}.${left}`;
+  const others = rests.length > 0 ? ` ${count(rests.length, 'revocation')} of other signals stay.` : '';
+  return `Lifts ${count(lifts.length, 'revocation')}.${left}${others}`;
 }
 
 export function warningsOfStatement(statement: Statement, world: World): readonly Warning[] {

@@ -91,6 +91,7 @@ type Decided = Partial<Lift> & {
   readonly plan?: Plan;
   readonly kills?: boolean;
   readonly hold?: Hold;
+  readonly undoes?: string;
   readonly links?: readonly LinkChange[];
   readonly remember?: Decision['remember'];
 };
@@ -104,6 +105,8 @@ function assemble(statement: Statement, reaction: Reaction, world: World, decide
     text: decided.text,
     puts: [...(plan?.puts ?? []), ...(decided.puts ?? [])],
     lifts: decided.lifts ?? [],
+    rests: decided.rests ?? [],
+    ...(decided.undoes !== undefined && { undoes: decided.undoes }),
     standing: plan?.standing ?? [],
     standingEnds: decided.standingEnds ?? [],
     links: decided.links ?? [],
@@ -156,11 +159,16 @@ function outcomeOfPlan(plan: Plan, ended: Lift | undefined): Outcome {
 
 function liftNamed(statement: Statement, memory: Memory, world: World): Decided {
   const restoreTokens = statement.data['restore_tokens'] === true;
-  const lift = liftEntries(memory.named, memory.namedStanding, world, restoreTokens);
+  const signal = statement.data['signal_id'];
+  const undone = typeof signal === 'string' ? signal : undefined;
+  const lift = liftEntries(memory.named, memory.namedStanding, world, {
+    restoreTokens,
+    ...(undone !== undefined && { undone }),
+  });
   const text = 'Tokens from before would live again: two persons must approve.';
   const hold: Hold = { code: 'restore-tokens', text, approvalsRequired: 2 };
   const restores = lift.lifts.length > 0 && (restoreTokens || memory.named.some(isLeftBehind));
-  return restores && !isWaived(hold, world) ? { outcome: 'held', text, hold } : outcomeOfLift(lift);
+  return restores && !isWaived(hold, world) ? { outcome: 'held', text, hold } : { ...outcomeOfLift(lift), ...(undone !== undefined && { undoes: undone }) };
 }
 
 const outcomeOfLift = (lift: Lift): Decided => ({

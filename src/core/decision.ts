@@ -24,6 +24,10 @@ export type Decision = {
   readonly puts: readonly PlannedPut[];
   /** Live entries that end. What must be left behind is among `puts`. */
   readonly lifts: readonly RevocationId[];
+  /** What stands on of entries that end because one of the signals that put them is undone. */
+  readonly rests: readonly RestOfEntry[];
+  /** The signal that is undone. */
+  readonly undoes?: string;
   /** Kills that go on binding what becomes known later. */
   readonly standing: readonly PlannedStanding[];
   /** Standing kills that bind nothing any more. */
@@ -39,6 +43,9 @@ export type Decision = {
   /** Counts against the source's `killsPerMinute`. */
   readonly kills: boolean;
 };
+
+/** An entry of the signals and the source that put it; it gets an id of its own. */
+export type RestOfEntry = Omit<Revocation, 'id'>;
 
 export type PlannedPut = Sanction & {
   readonly match: Match;

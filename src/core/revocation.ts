@@ -72,6 +72,18 @@ export type Revocation = Sanction & {
   readonly subjectKey: SubjectKey;
   readonly agent?: AgentName;
   readonly standingId?: StandingKillId;
+  /** What other signals put that were merged into it. */
+  readonly shares?: readonly Share[];
   /** A timed denial is lifted by the hub at this time, never by lapsing. */
   readonly liftAtMs?: Millis;
+};
+
+/** What one signal put, as it would stand without the others that were merged with it. */
+export type Share = Pick<
+  Revocation,
+  'signalId' | 'reason' | 'cause' | 'agent' | 'standingId' | 'lapsesAt'
+> & {
+  readonly cutOff: Seconds;
+  /** It stands for signals that are told apart no more, and stays whichever is undone. */
+  readonly settled: boolean;
 };

@@ -7,7 +7,6 @@ import { createDueStore } from '../../src/adapters/postgres/revocation-sweeps.ts
 import { createSourceStore } from '../../src/adapters/postgres/source-store.ts';
 import { newId } from '../../src/adapters/system/ids.ts';
 import { createDueWork } from '../../src/pipeline/due-work.ts';
-import type { Match } from '../../src/core/revocation.ts';
 import type { Source } from '../../src/core/source.ts';
 import { agentName } from '../../src/core/vocabulary.ts';
 import { forEachDatabase } from '../support/databases.ts';
@@ -91,7 +90,7 @@ forEachDatabase('held', (fixture) => {
       const agents = createAgentStore({ database, announcer: silent });
       const guarded = { ownerIdentifiers: [], links: [], parents: [], protected: true };
       await agents.create(
-        { ...guarded, name: agentName(`guarded-${waiting.signalId}`), identities: [subject as Match] },
+        { ...guarded, name: agentName(`guarded-${waiting.signalId}`), identities: [subject] },
         by('registrar'),
       );
       const release = async (actor: string) => {

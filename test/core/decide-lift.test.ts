@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { revocationId, standingKillId } from '../../src/core/vocabulary.ts';
+import { revocationId, signalId, standingKillId } from '../../src/core/vocabulary.ts';
 import { anAgent, aRevocation, aSource, client, decided, idp, jkt, nowSeconds, uriOf } from './builders.ts';
 
 const disabled = aRevocation({ family: 'account' });
@@ -177,6 +177,29 @@ describe('revocation-lifted', () => {
     expect(lifted({}, { memory: { named: [left] }, world: { released: { approvals: 1 } } })).toMatchObject(
       held,
     );
+  });
+
+  it('of one signal leaves what others put, also what nobody can take back any more', () => {
+    const share = {
+      signalId: signalId('sig_0'),
+      cutOff: nowSeconds - 600,
+      reason: 'session-revoked',
+      cause: 'session-revoked',
+      settled: false,
+    };
+    const undone = (...shares: readonly object[]) => {
+      const entry = aRevocation({ cutOff: nowSeconds, shares: shares.map((one) => ({ ...share, ...one })) });
+      const data = { signal_id: 'sig_1' };
+      return decided({ event: 'revocation-lifted', data, memory: { named: [entry] } });
+    };
+    expect(undone({})).toMatchObject({
+      lifts: ['rev_1'],
+      rests: [{ match: client, signalId: 'sig_0', cutOff: nowSeconds - 600, shares: [] }],
+    });
+    expect(undone({ signalId: 'sig_1' }).rests).toEqual([]);
+    expect(undone({ lapsesAt: nowSeconds - 1 }).rests).toEqual([]);
+    const settled = { signalId: 'sig_1', cutOff: nowSeconds - 900, settled: true };
+    expect(undone(settled).rests).toMatchObject([{ cutOff: nowSeconds - 900, shares: [settled] }]);
   });
 
   it('of what is not in force any more is recorded', () => {

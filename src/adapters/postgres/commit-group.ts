@@ -11,7 +11,12 @@ import { changeLink, type MadeChange } from './link-changes.ts';
 import { recordSignals } from './record-signals.ts';
 import { handledRevocation, writeEntries } from './revocation-feed.ts';
 import { endRevocations, type Ending } from './revocation-writes.ts';
-import { endStandingKills, endStandingWithoutEntries, putStandingKills } from './standing-kills.ts';
+import {
+  endStandingKills,
+  endStandingWithoutEntries,
+  putStandingKills,
+  withdrawFromStanding,
+} from './standing-kills.ts';
 
 /**
  * Writes what was decided about a group of signals: ends first, then what stands, then entries and their place in the
@@ -29,9 +34,15 @@ export async function commitGroup(
     ids: group.flatMap(({ decision }) => decision.standingEnds),
     ofSignals: group.filter(({ released }) => released).map(({ signalId }) => signalId),
   });
+  const rests = group.flatMap(({ decision }) => decision.rests);
+  const resting = new Set(rests.map(({ standingId }) => standingId));
   await endStandingWithoutEntries(
     tx,
-    ended.flatMap(({ standingId }) => standingId ?? []),
+    ended.flatMap(({ standingId }) => (standingId && !resting.has(standingId) ? [standingId] : [])),
+  );
+  await withdrawFromStanding(
+    tx,
+    group.flatMap(({ decision }) => decision.undoes ?? []),
   );
   const planned = await planEntries(tx, group);
   const endedIds = ended.map(({ id }) => id);
@@ -120,7 +131,8 @@ async function planEntries(
   let taken = 0;
   return group.map((decided) => {
     const mine = standingIds.slice(taken, (taken += decided.decision.standing.length));
-    return decided.decision.puts.map((put) => entryOf(decided, put, mine));
+    const rests = decided.decision.rests.map((rest) => ({ ...rest, id: revocationId(newId('rev')) }));
+    return [...decided.decision.puts.map((put) => entryOf(decided, put, mine)), ...rests];
   });
 }
 

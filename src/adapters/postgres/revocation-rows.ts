@@ -6,6 +6,7 @@ import type {
   Reach,
   Restrict,
   Revocation,
+  Share,
   StepUp,
 } from '../../core/revocation.ts';
 import {
@@ -37,6 +38,16 @@ export type RevocationRow = {
   readonly subject_key: string;
   readonly agent?: string;
   readonly lift_at_ms?: number;
+  readonly shares?: readonly ShareRow[];
+};
+
+/** One of `shares`. */
+export type ShareRow = Pick<
+  RevocationRow,
+  'signal_id' | 'reason' | 'cause' | 'agent' | 'standing_id' | 'lapses_at'
+> & {
+  readonly cut_off: number;
+  readonly settled: boolean;
 };
 
 /** One JSON object for each row of `r`, an alias of hub.revocations. */
@@ -44,7 +55,7 @@ export const revocationJson: SQL = sql`jsonb_strip_nulls(jsonb_build_object(
   'id', r.id, 'match', r.match, 'reach', r.reach, 'effect', r.effect, 'cut_off', r.cut_off,
   'cut_off_basis', r.cut_off_basis, 'lapses_at', r.lapses_at, 'step_up', r.step_up, 'restrict', r.restrict,
   'reason', r.reason, 'signal_id', r.signal_id, 'source_id', r.source_id, 'standing_id', r.standing_id,
-  'cause', r.cause, 'family', r.family, 'subject_key', r.subject_key, 'agent', r.agent, 'lift_at_ms', r.lift_at_ms))`;
+  'shares', nullif(r.shares, '[]'), 'cause', r.cause, 'family', r.family, 'subject_key', r.subject_key, 'agent', r.agent, 'lift_at_ms', r.lift_at_ms))`;
 
 export const revocationOf = (row: RevocationRow): Revocation => ({
   id: revocationId(row.id),
@@ -65,7 +76,26 @@ export const revocationOf = (row: RevocationRow): Revocation => ({
   subjectKey: subjectKey(row.subject_key),
   ...(row.agent === undefined ? {} : { agent: agentName(row.agent) }),
   ...(row.lift_at_ms === undefined ? {} : { liftAtMs: row.lift_at_ms }),
+  ...(row.shares === undefined ? {} : { shares: row.shares.map(shareOfRow) }),
 });
+
+const shareOfRow = (row: ShareRow): Share => ({
+  cutOff: row.cut_off,
+  ...(row.lapses_at === undefined ? {} : { lapsesAt: row.lapses_at }),
+  signalId: signalId(row.signal_id),
+  ...(row.standing_id === undefined ? {} : { standingId: standingKillId(row.standing_id) }),
+  reason: row.reason,
+  cause: row.cause,
+  ...(row.agent === undefined ? {} : { agent: agentName(row.agent) }),
+  settled: row.settled,
+});
+
+/** As SQL makes one of a row: `r`, or `excluded`. */
+export const shareJson = (
+  row: SQL,
+): SQL => sql`jsonb_strip_nulls(jsonb_build_object('cut_off', ${row}.cut_off,
+  'lapses_at', ${row}.lapses_at, 'signal_id', ${row}.signal_id, 'standing_id', ${row}.standing_id, 'reason', ${row}.reason,
+  'cause', ${row}.cause, 'agent', ${row}.agent, 'settled', false))`;
 
 /** What `json_to_recordset` reads back with `AS x (${columns})`. */
 export const revocationRow = (entry: Revocation): RevocationRow => ({
@@ -87,4 +117,16 @@ export const revocationRow = (entry: Revocation): RevocationRow => ({
   subject_key: entry.subjectKey,
   ...(entry.agent === undefined ? {} : { agent: entry.agent }),
   ...(entry.liftAtMs === undefined ? {} : { lift_at_ms: entry.liftAtMs }),
+  shares: (entry.shares ?? []).map(shareRow),
+});
+
+const shareRow = (share: Share): ShareRow => ({
+  cut_off: share.cutOff,
+  ...(share.lapsesAt === undefined ? {} : { lapses_at: share.lapsesAt }),
+  signal_id: share.signalId,
+  ...(share.standingId === undefined ? {} : { standing_id: share.standingId }),
+  reason: share.reason,
+  cause: share.cause,
+  ...(share.agent === undefined ? {} : { agent: share.agent }),
+  settled: share.settled,
 });

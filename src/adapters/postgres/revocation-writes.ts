@@ -1,10 +1,16 @@
 import { sql, type SQL } from 'drizzle-orm';
-import type { Revocation } from '../../core/revocation.ts';
+import type { Revocation, Share } from '../../core/revocation.ts';
 import { revocationId, type Millis, type RevocationId, type StandingKillId } from '../../core/vocabulary.ts';
 import { mergeKey } from '../../pipeline/merge-key.ts';
 import type { Statements } from './database.ts';
 import { placeOf, type FeedPlace } from './feed-append.ts';
-import { revocationJson, revocationOf, revocationRow, type RevocationRow } from './revocation-rows.ts';
+import {
+  revocationJson,
+  revocationOf,
+  revocationRow,
+  shareJson,
+  type RevocationRow,
+} from './revocation-rows.ts';
 
 /** No statement writes more rows, so that none holds its locks for long. */
 export const rowsPerStatementMax = 1_000;
@@ -46,16 +52,19 @@ async function putChunk(
   const input = entries.map(({ entry, key }) => ({ ...revocationRow(entry), merge_key: key }));
   const { rows } = await tx.execute<PutRow>(sql`
     INSERT INTO hub.revocations AS r (id, match, reach, effect, cut_off, cut_off_basis, lapses_at, step_up, restrict,
-        reason, merge_key, signal_id, source_id, standing_id, cause, family, subject_key, agent, lift_at_ms, put_at_ms)
+        reason, merge_key, signal_id, source_id, standing_id, cause, family, subject_key, agent, lift_at_ms, shares, put_at_ms)
     SELECT id, match, reach, effect, cut_off, cut_off_basis, lapses_at, step_up, restrict, reason,
-        decode(merge_key, 'hex'), signal_id, source_id, standing_id, cause, family, subject_key, agent, lift_at_ms, ${nowMs}
+        decode(merge_key, 'hex'), signal_id, source_id, standing_id, cause, family, subject_key, agent, lift_at_ms, shares, ${nowMs}
       FROM json_to_recordset(${JSON.stringify(input)}::json) AS x (id text, match jsonb, reach text, effect text,
         cut_off bigint, cut_off_basis text, lapses_at bigint, step_up jsonb, restrict jsonb, reason text, merge_key text,
-        signal_id text, source_id text, standing_id text, cause text, family text, subject_key text, agent text, lift_at_ms bigint)
+        signal_id text, source_id text, standing_id text, cause text, family text, subject_key text, agent text, lift_at_ms bigint,
+        shares jsonb)
      ORDER BY merge_key
     ON CONFLICT (source_id, merge_key) WHERE state = 'live' AND cut_off IS NOT NULL DO UPDATE SET
       cut_off = greatest(r.cut_off, excluded.cut_off),
       lapses_at = ${later(sql`lapses_at`)},
+      shares = hub.settle_shares(r.shares || excluded.shares || CASE WHEN excluded.cut_off >= r.cut_off
+        THEN ${shareJson(sql`r`)} ELSE ${shareJson(sql`excluded`)} END),
       reason = ${newest(sql`reason`)}, cause = ${newest(sql`cause`)}, signal_id = ${newest(sql`signal_id`)},
       standing_id = coalesce(${newest(sql`standing_id`)}, r.standing_id), agent = coalesce(${newest(sql`agent`)}, r.agent)
     RETURNING encode(r.merge_key, 'hex') AS merge_key, r.epoch, r.seq::float8 AS seq, r.committed_at_ms::float8 AS at_ms,
@@ -117,15 +126,35 @@ export function foldMerging(entries: readonly Revocation[]): {
 }
 
 function moveForward(first: Revocation, next: Revocation): Revocation {
-  const { lapsesAt: _, ...rest } = { ...first, ...next };
+  const [reaching, other] = (next.cutOff ?? 0) >= (first.cutOff ?? 0) ? [next, first] : [first, next];
+  const { lapsesAt: _, ...rest } = { ...other, ...reaching };
   const lapsesAt = latest(first.lapsesAt, next.lapsesAt);
   return {
     ...rest,
     id: first.id,
-    cutOff: Math.max(first.cutOff ?? 0, next.cutOff ?? 0),
+    shares: [...(first.shares ?? []), ...(next.shares ?? []), shareOf(other)],
     ...(lapsesAt === undefined ? {} : { lapsesAt }),
   };
 }
+
+const shareOf = ({
+  signalId,
+  reason,
+  cause,
+  agent,
+  standingId,
+  lapsesAt,
+  cutOff = 0,
+}: Revocation): Share => ({
+  signalId,
+  reason,
+  cause,
+  cutOff,
+  settled: false,
+  ...(agent === undefined ? {} : { agent }),
+  ...(standingId === undefined ? {} : { standingId }),
+  ...(lapsesAt === undefined ? {} : { lapsesAt }),
+});
 
 const latest = (one: number | undefined, other: number | undefined): number | undefined =>
   one === undefined || other === undefined ? undefined : Math.max(one, other);

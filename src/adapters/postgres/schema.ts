@@ -19,6 +19,7 @@ import type { IssuerSettings } from '../../core/issuer.ts';
 import type { CutOffBasis, Effect, Match, Reach, Restrict, StepUp } from '../../core/revocation.ts';
 import type { JsonObject } from '../../core/vocabulary.ts';
 import type { Reported } from '../../points/ports.ts';
+import type { ShareRow } from './revocation-rows.ts';
 import type { StoredAnswer, StoredStatement } from './stored-signal.ts';
 
 /** Milliseconds and sequences stay below 2^53. */
@@ -148,6 +149,7 @@ export const revocations = hub.table('revocations', {
   reason: text('reason').notNull(),
   mergeKey: bytes('merge_key').notNull(),
   signalId: text('signal_id').notNull(),
+  shares: jsonb('shares').$type<readonly ShareRow[]>().notNull().default([]),
   sourceId: text('source_id').notNull(),
   standingId: text('standing_id'),
   cause: text('cause').notNull(),
@@ -164,6 +166,7 @@ export const revocations = hub.table('revocations', {
 export const standingKills = hub.table('standing_kills', {
   id: text('id').primaryKey(),
   signalId: text('signal_id').notNull(),
+  signals: text('signals').array().notNull(),
   sourceId: text('source_id').notNull(),
   agent: text('agent'),
   identifier: text('identifier'),

@@ -116,7 +116,11 @@ async function readEntries(
         ON r.state = 'live' AND r.id = a.revocation_id
     UNION ALL
     SELECT 'named ' || a.q, ${revocationJson} FROM ${askedOf(asked)} JOIN hub.revocations r
-        ON r.state = 'live' AND r.signal_id = a.signal_id`);
+        ON r.state = 'live' AND r.signal_id = a.signal_id
+    UNION ALL
+    SELECT 'named ' || a.q, ${revocationJson} FROM ${askedOf(asked)} JOIN hub.revocations r
+        ON r.state = 'live' AND r.shares <> '[]' AND r.signal_id <> a.signal_id
+       AND r.shares @> jsonb_build_array(jsonb_build_object('signal_id', a.signal_id, 'settled', false))`);
   return grouped(rows.map(({ why, row }) => [why, revocationOf(row)]));
 }
 
@@ -135,7 +139,7 @@ async function readStanding(
      WHERE NOT EXISTS (SELECT FROM hub.revocations r WHERE r.standing_id = s.id AND r.state = 'live' AND r.id <> n.id)
     UNION ALL
     SELECT 'named ' || a.q, s.id FROM ${askedOf(asked)} JOIN hub.standing_kills s
-        ON s.state = 'standing' AND s.signal_id = a.signal_id
+        ON s.state = 'standing' AND s.signals = ARRAY[a.signal_id]
      WHERE NOT EXISTS (
        SELECT FROM hub.revocations r WHERE r.standing_id = s.id AND r.state = 'live' AND r.signal_id <> a.signal_id)`);
   return grouped(rows.map(({ why, id }) => [why, id]));

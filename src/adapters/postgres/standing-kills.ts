@@ -6,6 +6,9 @@ import { chunksOf } from './chunks.ts';
 import type { Statements } from './database.ts';
 import { rowsPerStatementMax } from './revocation-writes.ts';
 
+/** Signals that one standing kill tells apart. */
+const signalsMax = 32;
+
 export type NewStandingKill = {
   readonly id: StandingKillId;
   readonly signalId: SignalId;
@@ -49,9 +52,9 @@ async function putChunk(
   chunk: readonly StandingRow[],
 ): Promise<readonly { readonly id: StandingKillId; readonly key: string }[]> {
   const { rows } = await tx.execute<{ id: StandingKillId; key: string }>(sql`
-    INSERT INTO hub.standing_kills AS s (id, signal_id, source_id, agent, identifier, subject_key, family, template,
+    INSERT INTO hub.standing_kills AS s (id, signal_id, signals, source_id, agent, identifier, subject_key, family, template,
         cut_off, lapses_at, lift_at_ms, merge_key)
-    SELECT id, signal_id, source_id, agent, identifier, subject_key, family, template, cut_off, lapses_at, lift_at_ms,
+    SELECT id, signal_id, ARRAY[signal_id], source_id, agent, identifier, subject_key, family, template, cut_off, lapses_at, lift_at_ms,
         decode(merge_key, 'hex')
       FROM json_to_recordset(${JSON.stringify(chunk)}::json) AS x (id text, signal_id text, source_id text,
         agent text, identifier text, subject_key text, family text, template jsonb, cut_off bigint, lapses_at bigint,
@@ -59,6 +62,8 @@ async function putChunk(
      ORDER BY merge_key
     ON CONFLICT (source_id, merge_key) WHERE state = 'standing' AND cut_off IS NOT NULL DO UPDATE SET
       signal_id = CASE WHEN excluded.cut_off >= s.cut_off THEN excluded.signal_id ELSE s.signal_id END,
+      signals = array_remove(CASE WHEN cardinality(s.signals) < ${signalsMax} THEN s.signals
+                                  ELSE ARRAY[''] || s.signals[3:] END, excluded.signal_id) || excluded.signal_id,
       cut_off = greatest(s.cut_off, excluded.cut_off),
       lapses_at = CASE WHEN s.lapses_at IS NULL OR excluded.lapses_at IS NULL THEN NULL
                        ELSE greatest(s.lapses_at, excluded.lapses_at) END
@@ -80,6 +85,19 @@ export async function endStandingKills(
   await tx.execute(sql`
     UPDATE hub.standing_kills SET state = 'ended'
      WHERE state = 'standing' AND signal_id = ANY (${sql.param(which.ofSignals)}::text[])`);
+}
+
+/** Takes the signals' shares: what others made stand, too, stands on, and as far as it reached. */
+export async function withdrawFromStanding(tx: Statements, signals: readonly string[]): Promise<void> {
+  for (const signal of signals) {
+    await tx.execute(sql`
+      UPDATE hub.standing_kills s SET signals = others.signals,
+             signal_id = CASE WHEN s.signal_id <> ${signal} THEN s.signal_id
+                              ELSE coalesce(nullif(others.signals[cardinality(others.signals)], ''), s.signal_id) END
+        FROM (SELECT id, array_remove(signals, ${signal}::text) AS signals FROM hub.standing_kills
+               WHERE state = 'standing' AND signals @> ARRAY[${signal}::text] AND cardinality(signals) > 1) AS others
+       WHERE s.id = others.id`);
+  }
 }
 
 /** Ends those of the named standing kills that have put entries of which none is live any more. */
