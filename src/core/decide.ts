@@ -168,7 +168,9 @@ function liftNamed(statement: Statement, memory: Memory, world: World): Decided 
   const text = 'Tokens from before would live again: two persons must approve.';
   const hold: Hold = { code: 'restore-tokens', text, approvalsRequired: 2 };
   const restores = lift.lifts.length > 0 && (restoreTokens || memory.named.some(isLeftBehind));
-  return restores && !isWaived(hold, world) ? { outcome: 'held', text, hold } : { ...outcomeOfLift(lift), ...(undone !== undefined && { undoes: undone }) };
+  return restores && !isWaived(hold, world)
+    ? { outcome: 'held', text, hold }
+    : { ...outcomeOfLift(lift), ...(undone !== undefined && { undoes: undone }) };
 }
 
 const outcomeOfLift = (lift: Lift): Decided => ({
