@@ -4,7 +4,6 @@ import { describe, expect, it } from 'vitest';
 import { createAgentStore } from '../../src/adapters/postgres/agent-store.ts';
 import { createRevocationReader } from '../../src/adapters/postgres/revocation-reader.ts';
 import type { HandledSignal } from '../../src/core/handled-signal.ts';
-import type { HandledSignal } from '../../src/core/handled-signal.ts';
 import type { Match } from '../../src/core/revocation.ts';
 import { agentName } from '../../src/core/vocabulary.ts';
 import type { HandleSignal } from '../../src/pipeline/ports.ts';
