@@ -43,6 +43,8 @@ declare module 'fastify' {
     /** Any one of these lets a caller in. A route has either `scopes` or `public: true`; a route with neither does not register. */
     scopes?: readonly Scope[];
     public?: true;
+    /** Statuses of refusals beyond those that follow from the schema of the route: for its description. */
+    refuses?: readonly (409 | 410 | 429)[];
   }
 }
 

@@ -107,7 +107,13 @@ type RouteSchema = {
   readonly response?: unknown;
   readonly security?: unknown;
 };
-type RouteConfig = { readonly scopes?: readonly string[]; readonly public?: boolean } | undefined;
+type RouteConfig =
+  | {
+      readonly scopes?: readonly string[];
+      readonly public?: boolean;
+      readonly refuses?: readonly number[];
+    }
+  | undefined;
 
 /** What follows from the rest of a route: who may call it and what it is refused with. */
 function describeRoute(schema: RouteSchema, config: RouteConfig): object {
@@ -115,11 +121,15 @@ function describeRoute(schema: RouteSchema, config: RouteConfig): object {
   return {
     security: isPublic ? (schema.security ?? []) : [{ token: [] }],
     ...(isPublic ? {} : { 'x-scopes': config?.scopes }),
-    response: { ...refusals(schema, isPublic), ...(schema.response as object | undefined) },
+    response: { ...refusals(schema, isPublic, config?.refuses), ...(schema.response as object | undefined) },
   };
 }
 
-function refusals({ body, querystring, params }: RouteSchema, isPublic: boolean): Record<number, TSchema> {
+function refusals(
+  { body, querystring, params }: RouteSchema,
+  isPublic: boolean,
+  others: readonly number[] = [],
+): Record<number, TSchema> {
   const takesInput = body !== undefined || querystring !== undefined || params !== undefined;
   const statuses = [
     ...(takesInput ? [400] : []),
@@ -127,6 +137,7 @@ function refusals({ body, querystring, params }: RouteSchema, isPublic: boolean)
     ...(params === undefined ? [] : [404]),
     ...(body === undefined ? [] : [409, 413, 415]),
     ...(isPublic ? [] : [503]),
+    ...others,
   ];
   return Object.fromEntries(statuses.map((status) => [status, refusal(status)]));
 }

@@ -29,6 +29,7 @@ import {
 } from './schemas.ts';
 
 const tags = ['signals'];
+const heldTags = ['held'];
 const pageDefault = 50;
 const page = {
   cursor: Type.Optional(Type.String({ maxLength: 100 })),
@@ -50,7 +51,7 @@ export const postSignalRoute: FastifyPluginAsyncTypebox<SignalRoutesOptions> = a
   app.post(
     '/v1/signals',
     {
-      config: { scopes: ['signals.write'] },
+      config: { scopes: ['signals.write'], refuses: [429] },
       schema: {
         tags,
         summary: 'Say that something happened to a subject',
@@ -182,7 +183,7 @@ export const heldRoutes: FastifyPluginAsyncTypebox<HeldRoutesOptions> = async (a
     {
       config: { scopes: ['signals.read', 'held.release'] },
       schema: {
-        tags,
+        tags: heldTags,
         summary: 'List held signals, those with the nearest deadline first',
         querystring: Type.Object(
           { ...page, state: Type.Optional(Type.Enum(['waiting', 'released', 'discarded'])) },
@@ -208,7 +209,12 @@ export const heldRoutes: FastifyPluginAsyncTypebox<HeldRoutesOptions> = async (a
     '/v1/held/:id',
     {
       config: { scopes: ['signals.read', 'held.release'] },
-      schema: { tags, summary: 'Show a held signal', params: IdParams, response: { 200: HeldReply } },
+      schema: {
+        tags: heldTags,
+        summary: 'Show a held signal',
+        params: IdParams,
+        response: { 200: HeldReply },
+      },
     },
     async ({ params }) => toHeldReply(await heldOf(held, params.id)),
   );
@@ -220,9 +226,9 @@ export const heldDecisionRoutes: FastifyPluginAsyncTypebox<HeldRoutesOptions> = 
   app.post(
     '/v1/held/:id/release',
     {
-      config: { scopes: ['held.release'] },
+      config: { scopes: ['held.release'], refuses: [409] },
       schema: {
-        tags,
+        tags: heldTags,
         summary: 'Approve a held signal',
         description:
           'With enough approvals it is decided again, by what is known now, and takes effect. Never by its own maker.',
@@ -248,9 +254,9 @@ export const heldDecisionRoutes: FastifyPluginAsyncTypebox<HeldRoutesOptions> = 
   app.post(
     '/v1/held/:id/discard',
     {
-      config: { scopes: ['held.release'] },
+      config: { scopes: ['held.release'], refuses: [409] },
       schema: {
-        tags,
+        tags: heldTags,
         summary: 'Discard a held signal',
         description: 'It takes no effect, and what was put while it waited ends.',
         params: IdParams,

@@ -77,7 +77,7 @@ const hash = Type.Optional(Type.String({ maxLength: 128 }));
 const Refusal = Type.Object(
   {
     at_ms: millis('The clock of the point.'),
-    code: Type.String({ maxLength: 64 }),
+    code: Type.String({ maxLength: 64, examples: ['revoked'] }),
     decision_id: Type.String({ maxLength: 64 }),
     theft: Type.Optional(Type.Boolean()),
     iss: claim,

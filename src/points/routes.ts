@@ -49,7 +49,7 @@ export const feedRoutes: FastifyPluginAsyncTypebox<FeedRoutesOptions> = async (a
   app.get(
     '/v1/feed',
     {
-      config: { scopes: feedScopes },
+      config: { scopes: feedScopes, refuses: [410, 429] },
       schema: {
         tags: ['feed'],
         summary: 'Follow the feed of revocations',
@@ -185,7 +185,7 @@ export const receiptRoutes: FastifyPluginAsyncTypebox<ReceiptRoutesOptions> = as
   app.post(
     '/v1/points/receipts',
     {
-      config: { scopes: ['point'] },
+      config: { scopes: ['point'], refuses: [429] },
       schema: {
         tags,
         summary: 'Confirm what is in force at an instance',
@@ -202,7 +202,7 @@ export const receiptRoutes: FastifyPluginAsyncTypebox<ReceiptRoutesOptions> = as
   app.post(
     '/v1/points/reports',
     {
-      config: { scopes: ['point'] },
+      config: { scopes: ['point'], refuses: [429] },
       schema: {
         tags,
         summary: 'Report refusals and sightings',
@@ -257,7 +257,7 @@ export const enforcementRoutes: FastifyPluginAsyncTypebox<EnforcementRoutesOptio
   app.get(
     '/v1/signals/:id/enforcement',
     {
-      config: { scopes: ['signals.read'] },
+      config: { scopes: ['signals.read'], refuses: [409] },
       schema: {
         tags: ['signals'],
         summary: 'Show who enforces what a signal put',

@@ -45,7 +45,7 @@ export const orderRoutes: FastifyPluginAsyncTypebox<OrderRoutesOptions> = async 
   app.post(
     '/v1/revocations',
     {
-      config: { scopes: ['revocations.write'] },
+      config: { scopes: ['revocations.write'], refuses: [429] },
       schema: {
         tags,
         summary: 'Order a revocation',
@@ -76,7 +76,7 @@ export const orderRoutes: FastifyPluginAsyncTypebox<OrderRoutesOptions> = async 
   app.post(
     '/v1/revocations/:id/lift',
     {
-      config: { scopes: ['revocations.write'] },
+      config: { scopes: ['revocations.write'], refuses: [429] },
       schema: {
         tags,
         summary: 'Lift a revocation',

@@ -52,7 +52,7 @@ export function toOrderData(body: Static<typeof OrderBody>): JsonObject {
 export const LiftBody = Type.Union([
   Type.Object(
     {
-      reason: Type.Optional(Type.String({ minLength: 1, maxLength: 1_000 })),
+      reason: Type.Optional(Type.String({ minLength: 1, maxLength: 1_000, examples: ['a false alarm'] })),
       restore_tokens: Type.Optional(
         Type.Boolean({
           description: 'Leave no cut-off behind: tokens from before live again. Waits for two persons.',

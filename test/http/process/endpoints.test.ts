@@ -61,6 +61,7 @@ type Operation = {
   readonly description?: string;
   readonly tags?: readonly string[];
   readonly security?: readonly object[];
+  readonly requestBody?: object;
   readonly responses?: Readonly<Record<string, object>>;
 };
 
@@ -101,6 +102,40 @@ describe('GET /openapi.json', () => {
     expect(refusal).toMatchObject({
       content: { 'application/problem+json': { schema: { properties: { code: { type: 'string' } } } } },
     });
+  });
+
+  it.each([
+    ['POST /v1/signals', ['400', '409', '413', '415', '429', '503']],
+    ['POST /v1/revocations', ['409', '429']],
+    ['POST /v1/revocations/{id}/lift', ['404', '409', '429']],
+    ['POST /v1/held/{id}/release', ['404', '409']],
+    ['POST /v1/held/{id}/discard', ['404', '409']],
+    ['GET /v1/signals/{id}/enforcement', ['404', '409']],
+    ['GET /v1/feed', ['400', '410', '429']],
+    ['POST /v1/points/receipts', ['400', '429']],
+  ])('%s says also how it is refused for what there is', async (name, statuses) => {
+    const operation = (await operations()).find(([one]) => one === name)?.[1];
+    expect(Object.keys(operation?.responses ?? {})).toEqual(expect.arrayContaining(statuses));
+  });
+
+  it('names what waits for a person apart from the signals', async () => {
+    for (const [name, { tags }] of await operations()) {
+      if (name.includes('/v1/held')) expect(tags, name).toEqual(['held']);
+    }
+  });
+
+  it('shows for each body that it takes what one looks like', async () => {
+    const { body } = await hub.call('GET', '/openapi.json', nobody);
+    const { schemas } = body['components'] as { schemas: Record<string, object> };
+    const without = (await operations()).flatMap(([name, { requestBody }]) => {
+      if (requestBody === undefined) return [];
+      const text = JSON.stringify(requestBody);
+      const referred = [...text.matchAll(/#\/components\/schemas\/([\w-]+)/g)].map(
+        ([, one = '']) => schemas[one],
+      );
+      return /"examples?":/.test(text + JSON.stringify(referred)) ? [] : [name];
+    });
+    expect(without).toEqual([]);
   });
 
   it('resolves within itself', async () => {
