@@ -52,8 +52,8 @@ export function decide(statement: Statement, resolution: Resolution, memory: Mem
 }
 
 /**
- * For when deciding, or reading what it needs, threw or took too long: the built-in reaction on the keys that the subject
- * names itself, under the limits that need no registry, and an alert.
+ * For when deciding threw: the built-in reaction on the keys that the subject names itself, under the limits that need no
+ * registry, and an alert. When what it needs cannot be read there is no decision: the signal is refused, to be sent again.
  */
 export function undecidedDecision(statement: Statement, world: World): Decision {
   const reaction = reactionOf(statement);
