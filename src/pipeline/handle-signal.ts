@@ -20,7 +20,7 @@ import type {
 } from './store.ts';
 
 /** What one transaction takes on: signals, and bytes of their bodies. */
-export const groupLimits = { itemsMax: 256, weightMax: 4 * 1024 * 1024 } as const;
+const groupLimits = { itemsMax: 256, weightMax: 4 * 1024 * 1024 } as const;
 
 /**
  * The pipeline. Statements that arrive while a transaction is under way share the next one; those about the same

@@ -119,9 +119,9 @@ describe('GET /openapi.json', () => {
   });
 
   it('names what waits for a person apart from the signals', async () => {
-    for (const [name, { tags }] of await operations()) {
-      if (name.includes('/v1/held')) expect(tags, name).toEqual(['held']);
-    }
+    const held = (await operations()).filter(([name]) => name.includes('/v1/held'));
+    expect(held.map(([, { tags }]) => tags)).toEqual(held.map(() => ['held']));
+    expect(held).toHaveLength(4);
   });
 
   it('shows for each body that it takes what one looks like', async () => {

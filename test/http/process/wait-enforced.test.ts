@@ -1,6 +1,11 @@
 import { expect, it, vi } from 'vitest';
 import { signalId } from '../../../src/core/vocabulary.ts';
-import { answerSignal, type Enforcement, SignalQuery } from '../../../src/http/signal-answer.ts';
+import {
+  answerSignal,
+  type Enforcement,
+  type EnforcementView,
+  SignalQuery,
+} from '../../../src/http/signal-answer.ts';
 import { aServer } from './a-server.ts';
 
 const handled = {
@@ -32,7 +37,7 @@ function aDoor() {
   const view = {
     atCommit: () => state(0),
     now: async () => state(0),
-    wait: vi.fn(async () => state(1)),
+    wait: vi.fn<EnforcementView['wait']>(async () => state(1)),
   };
   app.post('/', { config: { public: true }, schema: { querystring: SignalQuery } }, async (request, reply) =>
     answerSignal(reply, handled, view, request.query),
