@@ -164,7 +164,7 @@ export function toAgentPatch(
   };
 }
 
-export function toAgentName(text: string, path: string): AgentName {
+function toAgentName(text: string, path: string): AgentName {
   if (nameShape.test(text)) return agentName(text);
   throw wrong(
     path,

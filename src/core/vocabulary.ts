@@ -30,8 +30,6 @@ export type PointName = Branded<string, 'PointName'>;
 export type Identifier = Branded<string, 'Identifier'>;
 /** A whole subject (simple or complex) in one canonical line. */
 export type SubjectKey = Branded<string, 'SubjectKey'>;
-/** The number of an entry in the feed: gapless, in commit order. */
-export type FeedSeq = Branded<number, 'FeedSeq'>;
 
 /** Seconds since the Unix epoch, as `iat` and `event_timestamp` count them. May be fractional only where said. */
 export type Seconds = number;
@@ -47,7 +45,6 @@ export const agentName = (text: string) => text as AgentName;
 export const pointName = (text: string) => text as PointName;
 export const identifier = (text: string) => text as Identifier;
 export const subjectKey = (text: string) => text as SubjectKey;
-export const feedSeq = (value: number) => value as FeedSeq;
 
 /** A name that people give to agents, points, sources: it appears in URLs, headers and logs. At most 64 characters. */
 export const nameShape = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;

@@ -9,7 +9,9 @@ onlyOnServer('two nodes', (fixture) => {
 
   it('a token revoked at one is refused at the other as soon as it is woken, and its feed there is cut', async () => {
     const [here, there] = [await start(), await start()];
-    const made = await here.call('POST', '/v1/tokens', { body: { actor: 'w', scopes: ['feed.read', 'audit.read'] } });
+    const made = await here.call('POST', '/v1/tokens', {
+      body: { actor: 'w', scopes: ['feed.read', 'audit.read'] },
+    });
     const token = String(made.body['token']);
     expect((await there.call('GET', '/v1/audit', { token })).status).toBe(200);
     const feed = await fetch(`${there.url}/v1/feed`, { headers: { authorization: `Bearer ${token}` } });

@@ -7,7 +7,7 @@ import type { Caller, Scope } from '../../../src/http/caller.ts';
 import { createLog } from '../../../src/http/log.ts';
 import { createServer, type HubServer, type ServerOptions } from '../../../src/http/server.ts';
 
-export function aCaller(scopes: readonly Scope[]): Caller {
+function aCaller(scopes: readonly Scope[]): Caller {
   return {
     tokenId: tokenId('tok_1'),
     actor: 'soc',
