@@ -80,7 +80,8 @@ describe('POST /v1/revocations', () => {
     expect(asked.body).toMatchObject({ decision: { outcome: 'held' }, lifted: [] });
     const signal = String(asked.body['signal_id']);
     const release = async (actor: string) => {
-      const made = await hub.call('POST', '/v1/tokens', { body: { actor, scopes: ['held.release'] } });
+      const body = { actor, scopes: ['held.release'], person: true };
+      const made = await hub.call('POST', '/v1/tokens', { body });
       return hub.call('POST', `/v1/held/${signal}/release`, { token: String(made.body['token']) });
     };
     expect((await release('mara')).body).toMatchObject({
