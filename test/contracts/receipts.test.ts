@@ -4,7 +4,7 @@ import { createReceiptStore } from '../../src/adapters/postgres/receipt-store.ts
 import { pointName, signalId } from '../../src/core/vocabulary.ts';
 import type { Instance, ReceiptBatch } from '../../src/points/ports.ts';
 import { aDeclaration } from '../points/support/a-receipt.ts';
-import { aRevocation, lift, put } from '../points/support/write-feed.ts';
+import { aRevocation, lift, put, putMany } from '../points/support/write-feed.ts';
 import { forEachDatabase } from '../support/databases.ts';
 
 const edge = pointName('edge');
@@ -118,5 +118,15 @@ forEachDatabase('the receipt store', (fixture) => {
     await lift(fixture.database, one.id);
     expect((await store().readSignalEntries((places[2]?.seq ?? 0) + 1))?.puts).toEqual([]);
     expect(await store().readSignalEntries(999_999)).toBeUndefined();
+  });
+
+  it('finds entries that stand far before the last one: a kill of many, or one that bound late', async () => {
+    const signal = signalId('sig_far');
+    const [early, late] = [aRevocation({ signalId: signal }), aRevocation({ signalId: signal })];
+    await put(fixture.database, early);
+    await putMany(fixture.database, 1_100);
+    const [place] = await put(fixture.database, late);
+    const found = await store().readSignalEntries(place?.seq ?? 0);
+    expect(found?.puts.map(({ id }) => id).toSorted()).toEqual([early.id, late.id].toSorted());
   });
 });

@@ -10,8 +10,8 @@ import {
 import type { Database, Statements } from './database.ts';
 import { pointInstances, receiptNotes, receipts } from './schema.ts';
 
-/** The entries of a signal stand together in the log; no transaction writes more. */
-const signalEntriesMax = 1_000;
+/** So far back from the last entry of a signal the log is looked through for those that have since moved on by a merge. */
+const logEntriesMax = 1_000;
 
 export function createReceiptStore({ database }: { readonly database: Database }): ReceiptStore {
   return {
@@ -68,10 +68,14 @@ export function createReceiptStore({ database }: { readonly database: Database }
       const { rows } = await database.db.execute<SignalEntry>(sql`
         WITH last AS (SELECT seq, body::jsonb ->> 'signal_id' AS signal_id, committed_at_ms
                         FROM hub.feed_log WHERE seq = ${seq})
-        SELECT last.committed_at_ms::float8 AS committed_at_ms, l.revocation_id, l.body::jsonb ->> 'effect' AS effect
+        SELECT last.committed_at_ms::float8 AS committed_at_ms, put.revocation_id, put.effect
           FROM last
-          LEFT JOIN hub.feed_log l ON l.seq BETWEEN last.seq - ${signalEntriesMax - 1} AND last.seq AND l.op = 'put'
-               AND l.body::jsonb ->> 'signal_id' = last.signal_id`);
+          LEFT JOIN LATERAL (
+            SELECT r.id AS revocation_id, r.effect FROM hub.revocations r WHERE r.signal_id = last.signal_id
+             UNION
+            SELECT l.revocation_id, l.body::jsonb ->> 'effect' FROM hub.feed_log l
+             WHERE l.seq BETWEEN last.seq - ${logEntriesMax - 1} AND last.seq AND l.op = 'put'
+               AND l.body::jsonb ->> 'signal_id' = last.signal_id) put ON true`);
       const [first] = rows;
       if (first === undefined) return undefined;
       return {
