@@ -16,7 +16,8 @@ export async function wireRegistries(server: HubServer, hub: Hub): Promise<Issue
   const onError = warn(log, 'the issuers were not read again');
   const issuers = await createIssuerDirectory({ store, announcer, onError });
   closers.add('issuers', () => issuers.close());
-  await server.register(issuerRoutes, { store, nowMs });
+  const catchUp = () => issuers.refresh().catch(onError);
+  await server.register(issuerRoutes, { store, nowMs, catchUp });
   await server.register(sourceRoutes, { store: createSourceStore({ database, announcer }), nowMs });
   await server.register(identityLinkRoutes, {
     store: createIdentityLinkStore({ database, announcer }),

@@ -21,12 +21,15 @@ export async function createIssuerDirectory(options: {
 }): Promise<IssuerDirectory> {
   let known: ReadonlyMap<string, IssuerSettings> = new Map();
   let reads = 0;
+  let applied = 0;
 
   async function refresh(): Promise<void> {
     const read = ++reads;
     const listed = await options.store.list();
     // An older read that arrives late must not undo a newer one.
-    if (read === reads) known = new Map(listed.map((settings) => [settings.url, settings]));
+    if (read < applied) return;
+    applied = read;
+    known = new Map(listed.map((settings) => [settings.url, settings]));
   }
   const refreshQuietly = () => void refresh().catch(options.onError);
 

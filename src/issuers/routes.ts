@@ -4,7 +4,12 @@ import { Problem } from '../core/problem.ts';
 import type { IssuerStore } from './ports.ts';
 import { IssuerBody, IssuerReply, toIssuerSettings } from './schemas.ts';
 
-export type IssuerRoutesOptions = { readonly store: IssuerStore; readonly nowMs: () => number };
+export type IssuerRoutesOptions = {
+  readonly store: IssuerStore;
+  readonly nowMs: () => number;
+  /** Makes a change known to this node, so that whoever was answered may count on it with the next request. Never rejects. */
+  readonly catchUp: () => Promise<void>;
+};
 
 const tags = ['issuers'];
 const UrlQuery = Type.Object(
@@ -51,7 +56,10 @@ const removeIssuer = {
 } as const;
 
 /** `/v1/issuers`: whose access tokens points accept, and how they are read (DESIGN: issuers are pinned, never guessed). */
-export const issuerRoutes: FastifyPluginAsyncTypebox<IssuerRoutesOptions> = async (app, { store, nowMs }) => {
+export const issuerRoutes: FastifyPluginAsyncTypebox<IssuerRoutesOptions> = async (
+  app,
+  { store, nowMs, catchUp },
+) => {
   app.get('/v1/issuers', listIssuers, async () => ({
     items: (await store.list()).map(toWire),
     next_cursor: null,
@@ -60,6 +68,7 @@ export const issuerRoutes: FastifyPluginAsyncTypebox<IssuerRoutesOptions> = asyn
   app.put('/v1/issuers', putIssuer, async (request, reply) => {
     const settings = toIssuerSettings(request.body);
     const done = await store.put(settings, changeBy(request.caller.actor, request.id, nowMs()));
+    await catchUp();
     return reply.code(done === 'created' ? 201 : 200).send(toWire(settings));
   });
 
@@ -73,6 +82,7 @@ export const issuerRoutes: FastifyPluginAsyncTypebox<IssuerRoutesOptions> = asyn
         hint: 'GET /v1/issuers lists them; the URL must be equal byte for byte.',
       });
     }
+    await catchUp();
     return reply.code(204).send(null);
   });
 };

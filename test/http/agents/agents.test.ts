@@ -75,3 +75,14 @@ describe('bad input', () => {
     ]);
   });
 });
+
+it('an issuer is known to the next request: its name may be left out at once', async () => {
+  const fresh = await startHub();
+  try {
+    await fresh.call('PUT', '/v1/issuers', { body: { url: iss } });
+    const body = { name: 'runner', identities: [{ client_id: 'runner' }] };
+    expect((await fresh.call('POST', '/v1/agents', { body })).status).toBe(201);
+  } finally {
+    await fresh.stop();
+  }
+});
