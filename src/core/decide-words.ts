@@ -47,9 +47,9 @@ export function textOfLift({ lifts, puts, rests, standingEnds }: Lift): string {
   if (lifts.length + standingEnds.length === 0) return 'Nothing that it could lift is in force.';
   const left =
     puts.length > 0
-      ? ` ${count(puts.length, 'cut-off')} of this moment stay, so that old tokens do not come back.`
+      ? ` Leaves ${count(puts.length, 'cut-off')} of this moment, so that old tokens do not come back.`
       : '';
-  const others = rests.length > 0 ? ` ${count(rests.length, 'revocation')} of other signals stay.` : '';
+  const others = rests.length > 0 ? ` Keeps ${count(rests.length, 'revocation')} of other signals.` : '';
   return `Lifts ${count(lifts.length, 'revocation')}.${left}${others}`;
 }
 
@@ -103,7 +103,7 @@ export function warningsOfPlan(plan: Plan, world: World): readonly Warning[] {
   warn(
     plan.outside.length > 0,
     'subject-outside-source',
-    `${count(plan.outside.length, 'key')} of issuers that this source may not speak about stay untouched.`,
+    `Left untouched: ${count(plan.outside.length, 'key')} of issuers that this source may not speak about.`,
   );
   return warnings;
 }
