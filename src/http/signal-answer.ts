@@ -15,6 +15,7 @@ export type Enforcement = {
     readonly instance: string;
     readonly until_ms?: Millis;
   }[];
+  /** From commit to the arrival of the receipt, both by the hub's clock, over the instances that were there. */
   readonly p50_ms?: number;
   readonly p99_ms?: number;
 };

@@ -1,3 +1,4 @@
+import type { Enforcement } from '../http/signal-answer.ts';
 import type { Millis, PointName } from '../core/vocabulary.ts';
 import { type Evidence, type InstanceState, isPresent, stateOf } from './instance-state.ts';
 import type { Instance, Point, SignalEntries } from './ports.ts';
@@ -7,20 +8,7 @@ import type { Instance, Point, SignalEntries } from './ports.ts';
  * instances that it expects, and there is one. `partial`: somebody will not apply it by waiting a moment. `pending`:
  * all that is missing is on its way. `no_points`: nobody enforces anything.
  */
-export type EnforcementSummary = {
-  readonly state: 'complete' | 'partial' | 'pending' | 'no_points';
-  readonly expected: number;
-  readonly applied: number;
-  readonly contained: number;
-  readonly exposed: readonly {
-    readonly point: string;
-    readonly instance: string;
-    readonly until_ms?: Millis;
-  }[];
-  /** From commit to the arrival of the receipt, both by the hub's clock, over the instances that were there. */
-  readonly p50_ms?: number;
-  readonly p99_ms?: number;
-};
+export type EnforcementSummary = Enforcement;
 
 export type NamedState = { readonly point: PointName; readonly instance: string } & InstanceState;
 export type EnforcementState = {

@@ -193,7 +193,8 @@ export const checkRoute: FastifyPluginAsyncTypebox<{ readonly view: CheckView }>
       schema: {
         tags,
         summary: 'Check a token context against everything in force',
-        description: 'Answered from memory, as the points do. Send the claims; never send a token.',
+        description:
+          'Answered as the points do, with everything that was committed before. Send the claims; never send a token.',
         body: CheckBody,
         response: { 200: CheckReply },
       },
