@@ -2,7 +2,7 @@
 CREATE SCHEMA IF NOT EXISTS hub;
 
 -- ---------------------------------------------------------------------------------------------------------------- feed
--- The single row that numbers, chains and digests the feed. It is locked last in a transaction and for one statement only.
+-- The single row that numbers, chains and digests the feed. Whoever puts, moves or ends a revocation locks it first.
 CREATE TABLE hub.feed_head (
   singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
   epoch text NOT NULL,
@@ -77,13 +77,20 @@ CREATE TABLE hub.signals (
   outcome text NOT NULL CHECK (outcome IN ('applied', 'held', 'recorded', 'unresolved', 'undecided', 'discarded')),
   answer jsonb NOT NULL,                     -- decision, revocations and warnings as first answered
   agents text[] NOT NULL,
-  kills boolean NOT NULL,                    -- counts against kills_per_minute once applied, and corroborates others
+  kills boolean NOT NULL,                    -- corroborates others
   last_seq bigint                            -- the feed position that carries the whole of it; NULL: put nothing
 );
 CREATE UNIQUE INDEX signals_external ON hub.signals (source_id, external_id) WHERE external_id IS NOT NULL;
-CREATE INDEX signals_brake ON hub.signals (source_id, received_at_ms) WHERE kills;
 CREATE INDEX signals_newest ON hub.signals (received_at_ms, id);
 CREATE INDEX signals_corroboration ON hub.signals (principal, received_at_ms) WHERE kills;
+
+-- How many kills a source has caused, second by second: more than kills_per_minute in the last 60 are held.
+CREATE TABLE hub.source_kills (
+  source_id text NOT NULL,
+  second bigint NOT NULL,
+  kills integer NOT NULL,
+  PRIMARY KEY (source_id, second)
+);
 
 -- The newest event of each family that a source told about a subject: opposing events are ordered by event time.
 CREATE TABLE hub.subject_states (
@@ -111,25 +118,11 @@ CREATE TABLE hub.held (
 CREATE INDEX held_waiting ON hub.held (deadline_ms) WHERE state = 'waiting';
 
 -- --------------------------------------------------------------------------------------------------------- revocations
--- The newest 31 shares of an entry, and of those before them the one that reaches furthest: settled, which is no
--- signal's to take back any more.
-CREATE FUNCTION hub.settle_shares(shares jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
-  SELECT CASE WHEN jsonb_array_length(shares) <= 32 THEN shares ELSE (
-    SELECT jsonb_agg(kept.share ORDER BY kept.n) FROM (
-      (SELECT 0 AS n, s.share || '{"settled": true}' AS share
-         FROM jsonb_array_elements(shares) WITH ORDINALITY AS s (share, n)
-        WHERE s.n <= jsonb_array_length(shares) - 31
-        ORDER BY (s.share ->> 'cut_off')::bigint DESC LIMIT 1)
-      UNION ALL
-      SELECT s.n, s.share FROM jsonb_array_elements(shares) WITH ORDINALITY AS s (share, n)
-       WHERE s.n > jsonb_array_length(shares) - 31) kept) END
-$$;
-
 CREATE TABLE hub.revocations (
   id text PRIMARY KEY,
-  epoch text NOT NULL DEFAULT '',            -- current position, set by append_feed; a merge moves it forward
-  seq bigint NOT NULL DEFAULT 0,
-  committed_at_ms bigint NOT NULL DEFAULT 0, -- of that position
+  epoch text NOT NULL,                       -- current position; a merge moves it forward
+  seq bigint NOT NULL,
+  committed_at_ms bigint NOT NULL,           -- of that position
   match jsonb NOT NULL,
   reach text NOT NULL,
   effect text NOT NULL,
@@ -155,7 +148,7 @@ CREATE TABLE hub.revocations (
   put_at_ms bigint NOT NULL
 );
 CREATE UNIQUE INDEX revocations_merge ON hub.revocations (source_id, merge_key) WHERE state = 'live' AND cut_off IS NOT NULL;
-CREATE INDEX revocations_seq ON hub.revocations (seq) WHERE state = 'live';
+CREATE INDEX revocations_seq ON hub.revocations (seq);
 CREATE INDEX revocations_lapse ON hub.revocations (lapses_at) WHERE state = 'live' AND lapses_at IS NOT NULL;
 CREATE INDEX revocations_timed ON hub.revocations (lift_at_ms) WHERE state = 'live' AND lift_at_ms IS NOT NULL;
 CREATE INDEX revocations_signal ON hub.revocations (signal_id);
@@ -208,9 +201,9 @@ CREATE TABLE hub.agent_owners (              -- how the owner is known to those 
   agent text NOT NULL REFERENCES hub.agents (name) ON DELETE CASCADE,
   identifier text NOT NULL,
   subject jsonb NOT NULL,
-  PRIMARY KEY (agent, identifier)
+  PRIMARY KEY (identifier, agent)
 );
-CREATE INDEX agent_owners_identifier ON hub.agent_owners (identifier);
+CREATE INDEX agent_owners_agent ON hub.agent_owners (agent);
 
 CREATE TABLE hub.agent_identities (          -- keys that its tokens carry
   match_key text PRIMARY KEY,                -- canonical JSON of match
@@ -317,64 +310,6 @@ CREATE TABLE hub.audit_head (
   hash bytea NOT NULL
 );
 INSERT INTO hub.audit_head (chain_seq, hash) VALUES (0, decode(repeat('00', 32), 'hex'));
-
--- ----------------------------------------------------------------------------------------------------------- functions
--- One of the four big-endian 32-bit words that a SHA-256 gives to the digest.
-CREATE FUNCTION hub.digest_lane(hash bytea, lane integer) RETURNS bigint
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-  SELECT (get_byte(hash, lane * 4)::bigint << 24) | (get_byte(hash, lane * 4 + 1)::bigint << 16)
-       | (get_byte(hash, lane * 4 + 2)::bigint << 8) | get_byte(hash, lane * 4 + 3)::bigint
-$$;
-
--- Numbers, chains and digests a transaction's feed entries in one round trip, in the order given; `ids` are distinct.
--- Called last: it holds the one hot lock until commit. Positions are written to hub.revocations here and nowhere else.
-CREATE FUNCTION hub.append_feed(ops text[], ids text[], bodies text[])
-RETURNS TABLE (revocation_id text, epoch text, seq bigint, check_value bytea, committed_at_ms bigint)
-LANGUAGE plpgsql AS $$
-#variable_conflict use_column
-DECLARE
-  head hub.feed_head;
-  count integer := cardinality(ids);
-  chain bytea;
-  checks bytea[] := '{}';
-  now_ms bigint;
-BEGIN
-  IF cardinality(ops) <> count OR cardinality(bodies) <> count THEN
-    RAISE EXCEPTION 'append_feed: % ops, % ids, % bodies', cardinality(ops), count, cardinality(bodies);
-  END IF;
-  SELECT h.* INTO STRICT head FROM hub.feed_head h FOR UPDATE;
-  now_ms := floor(extract(epoch FROM clock_timestamp()) * 1000);
-  chain := head.check_value;
-  FOR i IN 1..count LOOP
-    chain := substring(sha256(chain || convert_to((head.seq + i) || ops[i] || ids[i] || bodies[i], 'UTF8')) FROM 1 FOR 8);
-    checks := checks || chain;
-  END LOOP;
-  -- What stood at an earlier position leaves the digest, what is put enters it. Lanes wrap at 2^32 each.
-  SELECT ARRAY[(head.digest[1] + d.lane0) & 4294967295, (head.digest[2] + d.lane1) & 4294967295,
-               (head.digest[3] + d.lane2) & 4294967295, (head.digest[4] + d.lane3) & 4294967295]
-    INTO STRICT head.digest
-    FROM (
-      SELECT coalesce(sum(c.sign * hub.digest_lane(c.hash, 0)), 0)::bigint AS lane0,
-             coalesce(sum(c.sign * hub.digest_lane(c.hash, 1)), 0)::bigint AS lane1,
-             coalesce(sum(c.sign * hub.digest_lane(c.hash, 2)), 0)::bigint AS lane2,
-             coalesce(sum(c.sign * hub.digest_lane(c.hash, 3)), 0)::bigint AS lane3
-        FROM (
-          SELECT -1 AS sign, sha256(convert_to(r.id || r.epoch || '-' || r.seq, 'UTF8')) AS hash
-            FROM hub.revocations r WHERE r.id = ANY (ids) AND r.seq > 0
-          UNION ALL
-          SELECT 1, sha256(convert_to(e.id || head.epoch || '-' || (head.seq + e.i), 'UTF8'))
-            FROM unnest(ops, ids) WITH ORDINALITY AS e (op, id, i) WHERE e.op = 'put'
-        ) c
-    ) d;
-  UPDATE hub.revocations r SET epoch = head.epoch, seq = head.seq + e.i, committed_at_ms = now_ms
-    FROM unnest(ops, ids) WITH ORDINALITY AS e (op, id, i) WHERE r.id = e.id AND e.op = 'put';
-  UPDATE hub.feed_head h SET seq = head.seq + count, check_value = chain, digest = head.digest;
-  RETURN QUERY
-    INSERT INTO hub.feed_log AS l (seq, epoch, op, revocation_id, body, check_value, committed_at_ms)
-    SELECT head.seq + e.i, head.epoch, e.op, e.id, e.body, e.check_value, now_ms
-      FROM unnest(ops, ids, bodies, checks) WITH ORDINALITY AS e (op, id, body, check_value, i)
-    RETURNING l.revocation_id, l.epoch, l.seq, l.check_value, l.committed_at_ms;
-END $$;
 
 INSERT INTO hub.feed_head (epoch, seq, check_value, digest, opened_at_ms, opened_because)
 VALUES (left(replace(gen_random_uuid()::text, '-', ''), 8), 0, decode('0000000000000000', 'hex'), '{0,0,0,0}',

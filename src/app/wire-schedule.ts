@@ -38,6 +38,7 @@ export function wireSchedule(hub: Hub, { handle }: Signals): void {
     'lapsed-entries': every(30 * secondMs, (stop) => sweeps.dropLapsed(nowMs(), stop)),
     'lapsed-standing-kills': every(minuteMs, (stop) => sweeps.endLapsedStanding(nowMs(), stop)),
     'old-feed-log': every(5 * minuteMs, (stop) => sweeps.trimFeedLog(feedLogKept, stop)),
+    'old-kill-counts': every(minuteMs, (stop) => sweeps.trimKillCounts(nowMs() - 2 * minuteMs, stop)),
     'old-receipts': every(60 * minuteMs, (stop) => sweeps.trimReceipts(nowMs() - receiptsKeptMs, stop)),
   };
   if (database.kind === 'embedded') {

@@ -95,6 +95,10 @@ export type BlastRadius = { readonly agents: number; readonly keys: number; read
 /** Stable `code`, one sentence of `text`. */
 export type Warning = { readonly code: string; readonly text: string };
 
+/** What is held has killed nobody yet. */
+export const countsAsKill = ({ kills, outcome }: Pick<Decision, 'kills' | 'outcome'>): boolean =>
+  kills && outcome !== 'held';
+
 /** What deciding needs to know of the past, read in the same transaction. */
 export type Memory = {
   /** Newest event of the family from this source about this subject. */

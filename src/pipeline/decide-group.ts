@@ -1,7 +1,7 @@
 import { decide, undecidedDecision } from '../core/decide.ts';
 import { reactionOf } from '../core/decide-order.ts';
 import type { World } from '../core/decide-times.ts';
-import type { Decision, Memory } from '../core/decision.ts';
+import { countsAsKill, type Decision, type Memory } from '../core/decision.ts';
 import { isProblem, Problem } from '../core/problem.ts';
 import type { Resolution } from '../core/resolution.ts';
 import type { AgentName, Millis, SourceId } from '../core/vocabulary.ts';
@@ -28,10 +28,10 @@ export async function decideGroup(
   ports: PipelinePorts,
   tx: SignalTransaction,
   group: readonly AskedSignal[],
+  facts: RegistryFacts,
   nowMs: Millis,
 ): Promise<readonly Settled<DecidedSignal>[]> {
   if (group.length === 0) return [];
-  const facts = await tx.readRegistries(group.map(({ statement }) => statement.query));
   const resolved = group.map((asked) => settle(() => resolve(asked, facts)));
   const known = resolved.flatMap((one) => (one.kind === 'done' ? [one.result] : []));
   const memories = await tx.recall(known.map((one) => questionOf(one, nowMs)));
@@ -45,9 +45,8 @@ export async function decideGroup(
     const before = killsBefore.get(id) ?? 0;
     const killsInLastMinute = memory.killsInLastMinute + before;
     const decided = decideOne(ports, one.result, { ...memory, killsInLastMinute }, nowMs);
-    const counts = decided.decision.kills && decided.decision.outcome !== 'held';
     if (entriesOf(decided) > entriesMax) return { kind: 'refused', error: tooManyEntries(decided) };
-    killsBefore.set(id, before + (counts ? 1 : 0));
+    killsBefore.set(id, before + (countsAsKill(decided.decision) ? 1 : 0));
     return { kind: 'done', result: decided };
   });
 }
@@ -101,7 +100,7 @@ function questionOf({ asked: { statement }, principal }: Resolved, nowMs: Millis
       ...(typeof names['revocation_id'] === 'string' ? { revocationId: names['revocation_id'] } : {}),
       ...(typeof names['signal_id'] === 'string' ? { signalId: names['signal_id'] } : {}),
     },
-    countKillsTo: source.person ? 0 : source.killsPerMinute,
+    countsKills: !source.person,
     nowMs,
   };
 }

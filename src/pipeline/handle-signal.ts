@@ -15,6 +15,8 @@ import type {
   CommittedSignal,
   DecidedSignal,
   EarlierSignal,
+  FirstAnswers,
+  FirstQuestions,
   PipelinePorts,
   SignalTransaction,
 } from './store.ts';
@@ -31,7 +33,8 @@ const groupLimits = { itemsMax: 256, weightMax: 4 * 1024 * 1024 } as const;
 export function createHandleSignal(ports: PipelinePorts): HandleSignal {
   const commit = createGroups<AskedSignal, HandledSignal>(
     {
-      run: (group) => ports.store.transact((tx) => handleGroup(ports, tx, group)),
+      run: (group) =>
+        ports.store.transact(firstQuestions(group), (tx, facts) => handleGroup(ports, tx, group, facts)),
       keysOf,
       isAlone: ({ statement }) => changesLinks(statement),
       weightOf: ({ statement }) => statement.body.byteLength,
@@ -41,7 +44,7 @@ export function createHandleSignal(ports: PipelinePorts): HandleSignal {
   return async (statement, { dryRun = false, released } = {}) => {
     refuseUnstorable(statement);
     directKeys(statement.query);
-    if (dryRun) return ports.store.transact((tx) => rehearse(ports, tx, statement));
+    if (dryRun) return rehearse(ports, { signalId: signalId('dry-run'), statement });
     const handled = await commit({
       signalId: released?.signalId ?? signalId(ports.newId('sig')),
       statement,
@@ -73,9 +76,9 @@ async function handleGroup(
   ports: PipelinePorts,
   tx: SignalTransaction,
   group: readonly AskedSignal[],
+  { earlier, registries }: FirstAnswers,
 ): Promise<readonly Outcome[]> {
   const outcomes = new Map<SignalId, Outcome>();
-  const earlier = await beginGroup(tx, group);
   const fresh: AskedSignal[] = [];
   for (const [index, asked] of group.entries()) {
     const before = asked.released === undefined ? earlier[index] : undefined;
@@ -86,7 +89,7 @@ async function handleGroup(
     else fresh.push({ ...asked, released: { ...asked.released, ...approved } });
   }
   const nowMs = ports.nowMs();
-  const decisions = await decideGroup(ports, tx, fresh, nowMs);
+  const decisions = await decideGroup(ports, tx, fresh, registries, nowMs);
   const decided = decisions.flatMap((decision) => (decision.kind === 'done' ? [decision.result] : []));
   const entries = decided.reduce((sum, one) => sum + entriesOf(one), 0);
   if (decided.length > 1 && entries > entriesMax) throw new TooMuchForOneGroup();
@@ -113,17 +116,13 @@ function answered(
 }
 
 /** Decides as if it were the next signal, and leaves nothing behind: no rows, no count, no position. */
-async function rehearse(
-  ports: PipelinePorts,
-  tx: SignalTransaction,
-  statement: Statement,
-): Promise<HandledSignal> {
-  const asked: AskedSignal = { signalId: signalId('dry-run'), statement };
-  const [before] = await beginGroup(tx, [asked]);
-  if (before !== undefined) return required(repeat(statement, before));
-  const [decision] = await decideGroup(ports, tx, [asked], ports.nowMs());
-  const decided = required(decision);
-  return handledSignal(decided, plannedEffects(decided));
+function rehearse(ports: PipelinePorts, asked: AskedSignal): Promise<HandledSignal> {
+  return ports.store.transact(firstQuestions([asked]), async (tx, { earlier: [before], registries }) => {
+    if (before !== undefined) return required(repeat(asked.statement, before));
+    const [decision] = await decideGroup(ports, tx, [asked], registries, ports.nowMs());
+    const decided = required(decision);
+    return handledSignal(decided, plannedEffects(decided));
+  });
 }
 
 function required<T>(settled: Settled<T> | undefined): T {
@@ -147,17 +146,11 @@ const plannedEffects = ({ decision }: DecidedSignal): CommittedSignal => ({
   links: [],
 });
 
-function beginGroup(
-  tx: SignalTransaction,
-  group: readonly AskedSignal[],
-): Promise<readonly (EarlierSignal | undefined)[]> {
-  const writes = group.some(({ statement }) => changesLinks(statement));
-  const keys = group.map(({ statement }) => ({
-    sourceId: statement.source.id,
-    externalId: statement.externalId,
-  }));
-  return tx.begin(keys, writes ? 'write' : 'read');
-}
+const firstQuestions = (group: readonly AskedSignal[]): FirstQuestions => ({
+  registries: group.some(({ statement }) => changesLinks(statement)) ? 'write' : 'read',
+  keys: group.map(({ statement: { source, externalId } }) => ({ sourceId: source.id, externalId })),
+  queries: group.map(({ statement }) => statement.query),
+});
 
 /** Whom others name may be somebody else afterwards. */
 const changesLinks = (statement: Statement): boolean => reactionOf(statement).link !== undefined;

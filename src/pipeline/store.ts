@@ -15,17 +15,27 @@ export type SignalStore = {
    *
    * @throws Problem `storage-unavailable` when the database is gone, frozen or full.
    */
-  transact<T>(work: (tx: SignalTransaction) => Promise<T>): Promise<T>;
+  transact<T>(
+    first: FirstQuestions,
+    work: (tx: SignalTransaction, facts: FirstAnswers) => Promise<T>,
+  ): Promise<T>;
+};
+
+/** Asked under the lock on the registries, together with the start of the transaction. */
+export type FirstQuestions = {
+  /** Who changes them works alone. */
+  readonly registries: 'read' | 'write';
+  readonly keys: readonly ExternalKey[];
+  readonly queries: readonly SubjectQuery[];
+};
+export type FirstAnswers = {
+  /** What each key said before. */
+  readonly earlier: readonly (EarlierSignal | undefined)[];
+  /** What the registries hold about all of the subjects. */
+  readonly registries: RegistryFacts;
 };
 
 export type SignalTransaction = {
-  /** Takes the lock on the registries and finds what each key said before. Called first, and once. */
-  begin(
-    keys: readonly ExternalKey[],
-    registries: 'read' | 'write',
-  ): Promise<readonly (EarlierSignal | undefined)[]>;
-  /** What the registries hold about all of the subjects. */
-  readRegistries(queries: readonly SubjectQuery[]): Promise<RegistryFacts>;
   /** What happened before, in the order of the questions. */
   recall(questions: readonly MemoryQuestion[]): Promise<readonly Memory[]>;
   /** Writes everything, the feed included. Ids of one group are distinct. */
@@ -48,8 +58,8 @@ export type MemoryQuestion = {
   readonly family: string | undefined;
   /** An order to lift names one entry, or all of one signal. */
   readonly names: { readonly revocationId?: string; readonly signalId?: string };
-  /** More kills of the last minute than these make no difference; 0: they do not count at all. */
-  readonly countKillsTo: number;
+  /** Kills of the last minute make a difference. */
+  readonly countsKills: boolean;
   readonly nowMs: Millis;
 };
 

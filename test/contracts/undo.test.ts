@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { sql } from 'drizzle-orm';
 import { describe, expect, it } from 'vitest';
 import { createAgentStore } from '../../src/adapters/postgres/agent-store.ts';
 import { createRevocationReader } from '../../src/adapters/postgres/revocation-reader.ts';
@@ -94,19 +93,5 @@ forEachDatabase('undo', (fixture) => {
       expect(await live(learnt)).toEqual([]);
       expect(await agents.learn(name, tooLate, by)).toEqual([]);
     });
-  });
-
-  it('of many that were merged the newest are told apart, and those before stay whichever is undone', async () => {
-    const shares = Array.from({ length: 40 }, (_, n) => ({
-      cut_off: 100 - n,
-      signal_id: `s${n}`,
-      settled: false,
-    }));
-    const { rows } = await fixture.database.db.execute<{ kept: unknown[] }>(
-      sql`SELECT hub.settle_shares(${JSON.stringify(shares)}::jsonb) AS kept`,
-    );
-    expect(rows[0]?.kept).toEqual([{ ...shares[0], settled: true }, ...shares.slice(9)]);
-    const few = sql`SELECT hub.settle_shares(${JSON.stringify(shares.slice(0, 32))}::jsonb) AS kept`;
-    expect((await fixture.database.db.execute(few)).rows).toEqual([{ kept: shares.slice(0, 32) }]);
   });
 });

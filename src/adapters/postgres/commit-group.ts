@@ -7,10 +7,11 @@ import type { CommittedSignal, DecidedSignal } from '../../pipeline/store.ts';
 import { newId } from '../system/ids.ts';
 import { insertAudit } from './audit-store.ts';
 import type { Statements } from './database.ts';
+import { lockFeed } from './feed-append.ts';
 import { changeLink, type MadeChange } from './link-changes.ts';
 import { recordSignals } from './record-signals.ts';
-import { handledRevocation, writeEntries } from './revocation-feed.ts';
-import { endRevocations, type Ending } from './revocation-writes.ts';
+import { handledRevocation, placeChange, type Change, type PlacedChange } from './revocation-feed.ts';
+import type { Ending } from './revocation-writes.ts';
 import {
   endStandingKills,
   endStandingWithoutEntries,
@@ -19,8 +20,8 @@ import {
 } from './standing-kills.ts';
 
 /**
- * Writes what was decided about a group of signals: ends first, then what stands, then entries and their place in the
- * feed, then signals and audit, which name those places. In the order of the group; the transaction is the caller's.
+ * Writes what was decided about a group of signals. First what stands, and every place in the feed; then, sent together,
+ * entries, feed, signals and audit, which name those places. In the order of the group; the transaction is the caller's.
  */
 export async function commitGroup(
   tx: Statements,
@@ -28,37 +29,26 @@ export async function commitGroup(
   nowMs: Millis,
 ): Promise<readonly CommittedSignal[]> {
   const changes = await changeLinks(tx, group, nowMs);
-  const endings = distinctEndings([...(await endingsOfReleased(tx, group)), ...group.flatMap(endingsOf)]);
-  const ended = await endRevocations(tx, endings, { state: 'lifted', atMs: nowMs });
   await endStandingKills(tx, {
     ids: group.flatMap(({ decision }) => decision.standingEnds),
     ofSignals: group.filter(({ released }) => released).map(({ signalId }) => signalId),
   });
-  const rests = group.flatMap(({ decision }) => decision.rests);
-  const resting = new Set(rests.map(({ standingId }) => standingId));
-  await endStandingWithoutEntries(
-    tx,
-    ended.flatMap(({ standingId }) => (standingId && !resting.has(standingId) ? [standingId] : [])),
-  );
   await withdrawFromStanding(
     tx,
     group.flatMap(({ decision }) => decision.undoes ?? []),
   );
   const planned = await planEntries(tx, group);
-  const endedIds = ended.map(({ id }) => id);
-  const { puts, ends } = await writeEntries(tx, { endedIds, puts: planned.flat() }, nowMs);
+  const endings = distinctEndings([...(await endingsOfReleased(tx, group)), ...group.flatMap(endingsOf)]);
+  const change = { endings, endTo: 'lifted', puts: planned.flat() } as const;
+  const placed = isNothing(change) ? nothing : await placeChange(tx, change, nowMs);
+  const { puts, ended } = placed;
   const byId = new Map(endings.map(({ id, by }) => [id, by]));
   let taken = 0;
   const committed = group.map((decided, index): CommittedSignal => {
     const changed = changes[index] ?? [];
     const own = puts.slice(taken, (taken += planned[index]?.length ?? 0));
     const mine = [...changed.flatMap(({ bound }) => bound), ...own];
-    const lifted = endedIds
-      .filter((id) => byId.get(id) === decided.signalId)
-      .flatMap((id) => {
-        const place = ends.get(id);
-        return place === undefined ? [] : [{ id, ...place }];
-      });
+    const lifted = ended.filter(({ id }) => byId.get(id) === decided.signalId);
     const seqs = [...mine, ...lifted].map(({ seq }) => seq);
     return {
       revocations: mine.map(handledRevocation),
@@ -71,13 +61,26 @@ export async function commitGroup(
     const effects = committed[index] ?? { revocations: [], lifted: [], links: [] };
     return { decided, effects, answer: handledSignal(decided, effects) };
   });
-  await recordSignals(tx, answered, nowMs);
-  await insertAudit(
+  await Promise.all([
+    placed.write(),
+    recordSignals(tx, answered, nowMs),
+    insertAudit(
+      tx,
+      answered.flatMap(({ decided, effects }) => auditEntries(decided, effects, nowMs)),
+    ),
+  ]);
+  const rests = group.flatMap(({ decision }) => decision.rests);
+  const resting = new Set(rests.map(({ standingId }) => standingId));
+  await endStandingWithoutEntries(
     tx,
-    answered.flatMap(({ decided, effects }) => auditEntries(decided, effects, nowMs)),
+    ended.flatMap(({ standingId }) => (standingId && !resting.has(standingId) ? [standingId] : [])),
   );
   return committed;
 }
+
+const nothing: PlacedChange = { puts: [], ended: [], write: () => Promise.resolve() };
+
+const isNothing = ({ endings, puts }: Change): boolean => endings.length + puts.length === 0;
 
 /** What becomes of identifiers, signal by signal. */
 async function changeLinks(
@@ -97,13 +100,14 @@ async function changeLinks(
 const endingsOf = ({ signalId, decision }: DecidedSignal): readonly Ending[] =>
   decision.lifts.map((id) => ({ id, by: signalId }));
 
-/** What a signal put while it waited ends when it is released: what it puts now stands for it. */
+/** Read under `lockFeed`, for no merge may take an entry over meanwhile. What a signal put while it waited ends when it is released: what it puts now stands for it. */
 async function endingsOfReleased(
   tx: Statements,
   group: readonly DecidedSignal[],
 ): Promise<readonly Ending[]> {
   const released = group.filter((decided) => decided.released).map(({ signalId }) => signalId);
   if (released.length === 0) return [];
+  await lockFeed(tx);
   const { rows } = await tx.execute<{ id: string; by: string }>(sql`
     SELECT id, signal_id AS by FROM hub.revocations
      WHERE state = 'live' AND signal_id = ANY (${sql.param(released)}::text[])`);

@@ -7,6 +7,8 @@ import { isProblem, Problem } from '../../core/problem.ts';
 import { storageProblem } from './database-failures.ts';
 import { EMBEDDED_PORT, startEmbedded } from './embedded.ts';
 import { createListener, type Listen } from './notify.ts';
+import { planOptions } from './plan-settings.ts';
+import { preparingClient } from './prepared-statements.ts';
 
 /** A frozen node or a long lock stops the others for this long at most. */
 const STATEMENT_TIMEOUT_MS = 1_000;
@@ -40,16 +42,22 @@ export type Database = {
   /** One statement, one transaction. */
   readonly db: Statements;
   /**
-   * Runs `work` in one READ COMMITTED transaction: committed when it resolves, rolled back when it throws.
+   * Runs `work` in one READ COMMITTED transaction: committed when it resolves, rolled back when it throws. What `first`
+   * asks is sent together with the BEGIN; it must not write.
    *
    * @throws Problem `storage-unavailable` when the database is gone, frozen, full or locked. If the answer to COMMIT
    * was what got lost, the transaction may have been committed nevertheless: repeat only what is idempotent.
    */
-  readonly transact: <T>(work: (tx: Statements) => Promise<T>) => Promise<T>;
+  readonly transact: Transact;
   readonly listen: Listen;
   /** More connections, for work that may take longer than the hub's own: migrations, the scheduler, VACUUM. The caller ends them. */
   readonly openPool: (settings: PoolSettings) => Pool;
   readonly close: () => Promise<void>;
+};
+
+export type Transact = {
+  <T>(work: (tx: Statements) => Promise<T>): Promise<T>;
+  <F, T>(work: (tx: Statements, answers: F) => Promise<T>, first: (tx: Statements) => Promise<F>): Promise<T>;
 };
 
 export type PoolSettings = {
@@ -118,6 +126,9 @@ async function connectDatabase(
     return pool;
   };
   const pool = openPool({
+    Client: preparingClient(),
+    pipeline: true,
+    ...(kind === 'server' && { options: planOptions }),
     max: CONNECTIONS_MAX,
     statement_timeout: STATEMENT_TIMEOUT_MS,
     lock_timeout: LOCK_TIMEOUT_MS,
@@ -145,7 +156,10 @@ async function connectDatabase(
     durability: kind === 'embedded' ? 'process' : 'server',
     pool,
     db: drizzle({ client: pool }),
-    transact: (work) => transact(pool, work),
+    transact: <F, T>(
+      work: (tx: Statements, answers: F) => Promise<T>,
+      first?: (tx: Statements) => Promise<F>,
+    ) => transact(pool, work, first),
     listen: listener.listen,
     openPool: ({ connectionsMax, statementTimeoutMs, searchPath }) =>
       openPool({
@@ -196,12 +210,17 @@ async function askVersion(pool: Pool, untilMs: number): Promise<string> {
   }
 }
 
-async function transact<T>(pool: Pool, work: (tx: Statements) => Promise<T>): Promise<T> {
+async function transact<F, T>(
+  pool: Pool,
+  work: (tx: Statements, answers: F) => Promise<T>,
+  first: (tx: Statements) => Promise<F> = async () => undefined as F,
+): Promise<T> {
   let client: PoolClient | undefined;
   try {
     client = await pool.connect();
-    await client.query('BEGIN ISOLATION LEVEL READ COMMITTED');
-    const result = await work(drizzle({ client }));
+    const tx = drizzle({ client });
+    const [, answers] = await settled([client.query('BEGIN ISOLATION LEVEL READ COMMITTED'), first(tx)]);
+    const result = await work(tx, answers);
     await client.query('COMMIT');
     client.release();
     return result;
@@ -210,6 +229,12 @@ async function transact<T>(pool: Pool, work: (tx: Statements) => Promise<T>): Pr
     if (isProblem(error)) throw error;
     throw storageProblem(error) ?? error;
   }
+}
+
+/** All of them, or the first that failed, once none is under way any more. */
+async function settled<One, Other>(both: [Promise<One>, Promise<Other>]): Promise<[One, Other]> {
+  await Promise.allSettled(both);
+  return Promise.all(both);
 }
 
 /** Rolls back and returns the connection; one that does not answer even that is thrown away. */

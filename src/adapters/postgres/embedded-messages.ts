@@ -8,6 +8,7 @@ const CANCEL_REQUEST = 80_877_102;
 const SSL_REQUEST = 80_877_103;
 const GSS_REQUEST = 80_877_104;
 const PROTOCOL_3 = 196_608;
+const PARSE = 0x50;
 
 export type StartupMessage = { readonly kind: 'startup' | 'encryption'; readonly rest: Buffer };
 export type ClientMessage = { readonly type: string; readonly bytes: Buffer; readonly rest: Buffer };
@@ -39,6 +40,16 @@ export function takeMessage(inbound: Buffer): ClientMessage | undefined {
   const type = String.fromCharCode(inbound.readUInt8(0));
   return { type, bytes: inbound.subarray(0, length), rest: inbound.subarray(length) };
 }
+
+/** A unit that begins by preparing a statement under a name: the name, and what comes after that message. */
+export function takeNamedParse(unit: Buffer): { readonly name: string; readonly rest: Buffer } | undefined {
+  if (unit[0] !== PARSE) return undefined;
+  const name = unit.toString('utf8', 5, unit.indexOf(0, 5));
+  return name === '' ? undefined : { name, rest: unit.subarray(1 + unit.readUInt32BE(1)) };
+}
+
+/** What Postgres answers to a Parse. */
+export const parseComplete: Buffer = Buffer.from([0x31, 0, 0, 0, 4]);
 
 /** What must be known of an answer: the state it leaves the session in, and the notifications in it. */
 export type AnswerFacts = {

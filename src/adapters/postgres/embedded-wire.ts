@@ -1,5 +1,12 @@
 import { createServer, type Server, type Socket } from 'node:net';
-import { queryMessage, readAnswer, takeMessage, takeStartup } from './embedded-messages.ts';
+import {
+  parseComplete,
+  queryMessage,
+  readAnswer,
+  takeMessage,
+  takeNamedParse,
+  takeStartup,
+} from './embedded-messages.ts';
 
 /** Runs whole protocol messages on the one Postgres session there is and answers what it answers. */
 export type WireEngine = (messages: Uint8Array) => Promise<Buffer>;
@@ -31,7 +38,8 @@ type Unit = {
  * What a client sends up to its next Sync or Query is one unit. It is collected whole and run in one go, so that
  * nobody's statement comes between another's Parse and Bind; one inside a transaction owns the session until it
  * ends it, and one that goes away is rolled back. Notifications go to every client, as they share their LISTENs.
- * Unlike with a backend each, names of prepared statements and SET are shared by all clients: use neither.
+ * Statements are prepared once for all clients: under one name, every client must prepare the same. SET is shared, too:
+ * do not use it.
  *
  * Postgres that panicked answers nothing ever after: that is an unhandled rejection and ends the thread.
  *
@@ -43,6 +51,8 @@ export function createWireServer(
 ): { readonly server: Server; disconnectAll(): void } {
   const connections = new Set<Connection>();
   let queue: Unit[] = [];
+  /** Names of the session's prepared statements, which outlast transactions and connections. */
+  const prepared = new Set<string>();
   let owner: Connection | undefined;
   let running = false;
 
@@ -51,9 +61,18 @@ export function createWireServer(
     running = true;
     for (let unit = takeUnit(); unit !== undefined; unit = takeUnit()) {
       clearTimeout(unit.connection.idleTimer);
-      settle(unit, await engine(unit.messages));
+      settle(unit, await answerTo(unit.messages));
     }
     running = false;
+  }
+
+  async function answerTo(messages: Buffer): Promise<Buffer> {
+    const parse = takeNamedParse(messages);
+    if (parse === undefined) return engine(messages);
+    if (prepared.has(parse.name)) return Buffer.concat([parseComplete, await engine(parse.rest)]);
+    const answer = await engine(messages);
+    if (answer.subarray(0, parseComplete.length).equals(parseComplete)) prepared.add(parse.name);
+    return answer;
   }
 
   function takeUnit(): Unit | undefined {

@@ -8,6 +8,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { PGlite } from '@electric-sql/pglite';
 import { queryMessage, readAnswer, startupMessage } from './embedded-messages.ts';
 import { createWireServer } from './embedded-wire.ts';
+import { planStatements } from './plan-settings.ts';
 
 export type EmbeddedWorkerData = { readonly directory: string; readonly socketPath: string };
 
@@ -26,7 +27,9 @@ async function engine(messages: Uint8Array): Promise<Buffer> {
 }
 
 const startupAnswer = await engine(startupMessage('postgres', 'postgres'));
-const { status } = readAnswer(await engine(queryMessage(`SET search_path TO ${SEARCH_PATH}`)));
+const { status } = readAnswer(
+  await engine(queryMessage(`SET search_path TO ${SEARCH_PATH}; ${planStatements}`)),
+);
 if (status !== 'I') throw new Error(`the embedded Postgres starts in state ${status}`);
 
 const wire = createWireServer(engine, startupAnswer);

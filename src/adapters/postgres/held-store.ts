@@ -4,11 +4,10 @@ import type { Source } from '../../core/source.ts';
 import { revocationId, signalId } from '../../core/vocabulary.ts';
 import type { Deciding, HeldSignal, HeldStore } from '../../intake/ports.ts';
 import type { Announcer } from '../../pipeline/ports.ts';
-import { removeBody } from '../../pipeline/feed-body.ts';
 import { insertAudit } from './audit-store.ts';
 import type { Database, Statements } from './database.ts';
-import { appendFeed } from './feed-append.ts';
-import { endRevocations } from './revocation-writes.ts';
+import { lockFeed } from './feed-append.ts';
+import { placeChange } from './revocation-feed.ts';
 import { held, signals, sources } from './schema.ts';
 import { recordOf } from './signal-reader.ts';
 import { statementOf } from './signal-rows.ts';
@@ -141,17 +140,15 @@ async function discard(tx: Statements, id: string, by: Deciding): Promise<true |
     .where(eq(held.signalId, id));
   await tx.update(signals).set({ outcome: 'discarded' }).where(eq(signals.id, id));
   await endStandingKills(tx, { ids: [], ofSignals: [signalId(id)] });
+  await lockFeed(tx);
   const { rows } = await tx.execute<{ id: string }>(sql`
     SELECT id FROM hub.revocations WHERE state = 'live' AND signal_id = ${id}`);
   const endings = rows.map((entry) => ({ id: revocationId(entry.id), by: id }));
-  const ended = await endRevocations(tx, endings, { state: 'lifted', atMs: by.atMs });
-  await appendFeed(
-    tx,
-    ended.map((entry) => ({ op: 'lift', id: entry.id, body: removeBody('lift', entry.id) })),
-  );
+  const placed = await placeChange(tx, { endings, endTo: 'lifted', puts: [] }, by.atMs);
+  await placed.write();
   await insertAudit(tx, [
     auditOf('signal.discarded', row, by),
-    ...ended.map((entry) => ({
+    ...placed.ended.map((entry) => ({
       ...auditOf('revocation.lifted', row, by),
       target: entry.id,
       detail: { signal_id: id },

@@ -3,8 +3,8 @@ import type { Revocation } from '../../core/revocation.ts';
 import type { Millis } from '../../core/vocabulary.ts';
 import { chunksOf } from './chunks.ts';
 import type { Statements } from './database.ts';
-import { writeEntries, type WrittenPut } from './revocation-feed.ts';
-import { rowsPerStatementMax } from './revocation-writes.ts';
+import { rowsPerStatementMax } from './feed-append.ts';
+import { placeChange, type WrittenPut } from './revocation-feed.ts';
 
 /**
  * Puts what signals of the past bind only now. The whole of such a signal is carried by the last of these entries:
@@ -15,7 +15,10 @@ export async function writeLateEntries(
   puts: readonly Revocation[],
   nowMs: Millis,
 ): Promise<readonly WrittenPut[]> {
-  const { puts: written } = await writeEntries(tx, { endedIds: [], puts }, nowMs);
+  if (puts.length === 0) return [];
+  const placed = await placeChange(tx, { endings: [], endTo: 'lifted', puts }, nowMs);
+  await placed.write();
+  const { puts: written } = placed;
   const lastSeqs = new Map<string, number>();
   for (const { entry, seq } of written) {
     lastSeqs.set(entry.signalId, Math.max(lastSeqs.get(entry.signalId) ?? 0, seq));

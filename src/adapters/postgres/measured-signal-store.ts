@@ -10,17 +10,20 @@ export function measureSignalStore(
 ): SignalStore {
   const { monotonicMs, onCommitted } = options;
   return {
-    async transact(work) {
+    async transact(first, work) {
       const startedMs = monotonicMs();
       let signals = 0;
-      const result = await store.transact((tx) =>
-        work({
-          ...tx,
-          commit(group, nowMs) {
-            signals = group.length;
-            return tx.commit(group, nowMs);
+      const result = await store.transact(first, (tx, answers) =>
+        work(
+          {
+            ...tx,
+            commit(group, nowMs) {
+              signals = group.length;
+              return tx.commit(group, nowMs);
+            },
           },
-        }),
+          answers,
+        ),
       );
       if (signals > 0) onCommitted(signals, (monotonicMs() - startedMs) / 1_000);
       return result;

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm';
 import { needsPerson } from '../../core/decide-limits.ts';
-import type { Hold } from '../../core/decision.ts';
+import { countsAsKill, type Hold } from '../../core/decision.ts';
 import type { Statement } from '../../core/signal.ts';
 import type { Millis } from '../../core/vocabulary.ts';
 import type { HandledSignal } from '../../core/handled-signal.ts';
@@ -10,21 +10,24 @@ import { storedAnswer, storedStatement } from './signal-rows.ts';
 
 export type AnsweredSignal = { readonly decided: DecidedSignal; readonly answer: HandledSignal };
 
-/** Writes the rows of new signals, moves those of released ones on, and what their subjects' newest events are. */
+/** Sent together, in this order: writes the rows of new signals, moves those of released ones on, and what their subjects' newest events are. */
 export async function recordSignals(
   tx: Statements,
   group: readonly AnsweredSignal[],
   nowMs: Millis,
 ): Promise<void> {
-  await insertSignals(
-    tx,
-    group.filter(({ decided }) => decided.released === undefined),
-  );
-  for (const { decided, answer } of group) {
-    if (decided.released !== undefined) await moveReleasedOn(tx, decided, answer, decided.released.by, nowMs);
-  }
-  await rememberNewest(tx, group);
-  await insertHeld(tx, group, nowMs);
+  await Promise.all([
+    insertSignals(
+      tx,
+      group.filter(({ decided }) => decided.released === undefined),
+    ),
+    ...group.flatMap(({ decided, answer }) =>
+      decided.released === undefined ? [] : [moveReleasedOn(tx, decided, answer, decided.released.by, nowMs)],
+    ),
+    rememberNewest(tx, group),
+    insertHeld(tx, group, nowMs),
+    countKills(tx, group, nowMs),
+  ]);
 }
 
 async function insertSignals(tx: Statements, group: readonly AnsweredSignal[]): Promise<void> {
@@ -109,6 +112,23 @@ async function rememberNewest(tx: Statements, group: readonly AnsweredSignal[]):
      ORDER BY 1, 2, 3
     ON CONFLICT (source_id, subject_key, family) DO UPDATE
       SET event_type = excluded.event_type, event_time = excluded.event_time WHERE excluded.event_time >= s.event_time`);
+}
+
+/** Counts what each source has killed in this second. */
+async function countKills(tx: Statements, group: readonly AnsweredSignal[], nowMs: Millis): Promise<void> {
+  const kills = new Map<string, number>();
+  for (const { decided } of group) {
+    const { id, person } = decided.statement.source;
+    if (!person && countsAsKill(decided.decision)) kills.set(id, (kills.get(id) ?? 0) + 1);
+  }
+  if (kills.size === 0) return;
+  const bySource = [...kills].toSorted(([a], [b]) => (a < b ? -1 : 1));
+  await tx.execute(sql`
+    INSERT INTO hub.source_kills AS k (source_id, second, kills)
+    SELECT source_id, ${Math.floor(nowMs / 1_000)}, kills
+      FROM unnest(${sql.param(bySource.map(([id]) => id))}::text[],
+                  ${sql.param(bySource.map(([, count]) => count))}::integer[]) AS x (source_id, kills)
+    ON CONFLICT (source_id, second) DO UPDATE SET kills = k.kills + excluded.kills`);
 }
 
 const heldRow = ({ source }: Statement, hold: Hold, nowMs: Millis) => ({

@@ -11,19 +11,9 @@ import {
 } from '../../pipeline/resolve-subject.ts';
 import type { Statements } from './database.ts';
 
-type FactsRow = {
-  readonly links: readonly { identifier: string; agent: string | null; match: Match | null }[] | null;
-  readonly owned: readonly { identifier: string; agent: string }[] | null;
-  readonly identities: readonly { agent: string; match: Match }[] | null;
-  readonly agents:
-    | readonly { name: string; protected: boolean; identities: readonly Match[] | null }[]
-    | null;
-  readonly lineage: readonly { root: string; name: string; depth: number }[] | null;
-};
-
 /**
- * Everything that the registries hold about the subjects, whatever their number: in one read, and in a second one where
- * links say which keys are meant.
+ * Everything that the registries hold about the subjects, whatever their number: who is named in one read, once more
+ * where links say which keys are meant, and the agents in one more.
  *
  * @throws Problem `invalid-request` for a subject that multiplies too much: `directKeys` says it of each alone.
  */
@@ -31,13 +21,10 @@ export async function readRegistries(
   tx: Statements,
   queries: readonly SubjectQuery[],
 ): Promise<RegistryFacts> {
-  const facts = await readFacts(tx, queries, queries.flatMap(directKeys));
-  if (facts.links.size === 0) return facts;
-  return readFacts(
-    tx,
-    queries,
-    queries.flatMap((query) => [...directKeys(query), ...keysThroughLinks(query, facts)]),
-  );
+  const first = await readFacts(tx, queries, queries.flatMap(directKeys));
+  if (first.links.size === 0) return first;
+  const linked = queries.flatMap((query) => keysThroughLinks(query, first));
+  return readFacts(tx, queries, [...queries.flatMap(directKeys), ...linked]);
 }
 
 async function readFacts(
@@ -45,58 +32,97 @@ async function readFacts(
   queries: readonly SubjectQuery[],
   keys: readonly Match[],
 ): Promise<RegistryFacts> {
-  const names = distinct(queries.flatMap(({ agent }) => agent ?? []));
+  const named = await readNamed(tx, queries, keys);
+  return { ...named, ...(await readAgents(tx, queries, named)) };
+}
+
+type Named = Pick<RegistryFacts, 'links' | 'owned' | 'identities'>;
+type NamedRow = {
+  readonly links: readonly { identifier: string; agent: string | null; match: Match | null }[] | null;
+  readonly owned: readonly { identifier: string; agent: string }[] | null;
+  readonly identities: readonly { agent: string; match: Match }[] | null;
+};
+
+async function readNamed(
+  tx: Statements,
+  queries: readonly SubjectQuery[],
+  keys: readonly Match[],
+): Promise<Named> {
   const identifiers = distinct(queries.flatMap(({ parts }) => parts.flatMap((part) => part.identifiers)));
   const direct = distinctMatches(keys);
   const exact = distinct(direct.flatMap(identityKeysAround));
   const below = direct.flatMap(({ workload, ...rest }) =>
     workload?.endsWith('/*') ? [{ prefix: workload.slice(0, -1), rest }] : [],
   );
-  const { rows } = await tx.execute<FactsRow>(sql`
-    WITH RECURSIVE asked (identifier) AS (SELECT unnest(${sql.param(identifiers)}::text[])),
-    links AS (SELECT l.identifier, l.agent, l.match FROM hub.identity_links l JOIN asked USING (identifier)),
-    owned AS (SELECT o.identifier, o.agent FROM hub.agent_owners o JOIN asked USING (identifier)),
-    identities AS (
-      SELECT i.agent, i.match FROM hub.agent_identities i
-       WHERE i.match_key = ANY (${sql.param(exact)}::text[])
-      UNION
-      SELECT i.agent, i.match FROM unnest(${sql.param(direct.map((match) => JSON.stringify(match)))}::jsonb[]) AS d (match)
-        JOIN hub.agent_identities i ON i.match @> d.match
-      UNION
-      SELECT i.agent, i.match FROM json_to_recordset(${JSON.stringify(below)}::json) AS b (prefix text, rest jsonb)
-        JOIN hub.agent_identities i ON i.match @> b.rest AND starts_with(i.match ->> 'workload', b.prefix)),
-    lineage (root, name, depth) AS (
-      SELECT a.name, a.name, 0 FROM hub.agents a WHERE a.name IN (
-        SELECT unnest(${sql.param(names)}::text[]) UNION SELECT agent FROM links UNION SELECT agent FROM owned
-        UNION SELECT agent FROM identities)
-      UNION
-      SELECT l.root, p.child, l.depth + 1 FROM lineage l JOIN hub.agent_parents p ON p.parent = l.name
-       WHERE l.depth < ${lineageDepthMax})
-    SELECT (SELECT json_agg(links) FROM links) AS links,
-           (SELECT json_agg(owned) FROM owned) AS owned,
-           (SELECT json_agg(identities) FROM identities) AS identities,
-           (SELECT json_agg(json_build_object('name', a.name, 'protected', a.protected, 'identities', (
-              SELECT json_agg(i.match ORDER BY i.match_key) FROM hub.agent_identities i WHERE i.agent = a.name)))
-              FROM hub.agents a WHERE a.name IN (SELECT name FROM lineage)) AS agents,
-           (SELECT json_agg(d ORDER BY d.depth, d.name) FROM (
-              SELECT root, name, min(depth) AS depth FROM lineage WHERE name <> root GROUP BY root, name) d) AS lineage`);
-  return toFacts(rows[0]);
+  const { rows } = await tx.execute<NamedRow>(sql`
+    SELECT (SELECT json_agg(json_build_object('identifier', l.identifier, 'agent', l.agent, 'match', l.match))
+              FROM hub.identity_links l WHERE l.identifier = ANY (${sql.param(identifiers)}::text[])) AS links,
+           (SELECT json_agg(json_build_object('identifier', o.identifier, 'agent', o.agent))
+              FROM hub.agent_owners o WHERE o.identifier = ANY (${sql.param(identifiers)}::text[])) AS owned,
+           (SELECT json_agg(json_build_object('agent', agent, 'match', match)) FROM (
+              SELECT i.agent, i.match FROM hub.agent_identities i WHERE i.match_key = ANY (${sql.param(exact)}::text[])
+              UNION
+              SELECT i.agent, i.match FROM unnest(${sql.param(direct.map((match) => JSON.stringify(match)))}::jsonb[]) AS d (match)
+                JOIN hub.agent_identities i ON i.match @> d.match
+              UNION
+              SELECT i.agent, i.match FROM json_to_recordset(${JSON.stringify(below)}::json) AS b (prefix text, rest jsonb)
+                JOIN hub.agent_identities i ON i.match @> b.rest AND starts_with(i.match ->> 'workload', b.prefix)) i) AS identities`);
+  const [row] = rows;
+  return {
+    links: new Map((row?.links ?? []).flatMap(toLink)),
+    owned: grouped(row?.owned ?? [], (owner) => [identifier(owner.identifier), agentName(owner.agent)]),
+    identities: (row?.identities ?? []).map(({ agent, match }) => ({ agent: agentName(agent), match })),
+  };
 }
 
-function toFacts(row: FactsRow | undefined): RegistryFacts {
-  const links: [ReturnType<typeof identifier>, { agent: AgentName } | { match: Match }][] = [];
-  for (const link of row?.links ?? []) {
-    if (link.agent !== null) links.push([identifier(link.identifier), { agent: agentName(link.agent) }]);
-    else if (link.match !== null) links.push([identifier(link.identifier), { match: link.match }]);
-  }
+type Link = [ReturnType<typeof identifier>, { agent: AgentName } | { match: Match }];
+
+function toLink(link: NonNullable<NamedRow['links']>[number]): readonly Link[] {
+  if (link.agent !== null) return [[identifier(link.identifier), { agent: agentName(link.agent) }]];
+  return link.match === null ? [] : [[identifier(link.identifier), { match: link.match }]];
+}
+
+type AgentsRow = {
+  readonly agents:
+    | readonly { name: string; protected: boolean; identities: readonly Match[] | null }[]
+    | null;
+  readonly lineage: readonly { root: string; name: string; depth: number }[] | null;
+};
+
+/** The agents that are named, and all below them. */
+async function readAgents(
+  tx: Statements,
+  queries: readonly SubjectQuery[],
+  { links, owned, identities }: Named,
+): Promise<Pick<RegistryFacts, 'agents' | 'descendants'>> {
+  const names = distinct([
+    ...queries.flatMap(({ agent }) => agent ?? []),
+    ...[...links.values()].flatMap((link) => ('agent' in link ? [link.agent] : [])),
+    ...[...owned.values()].flat(),
+    ...identities.map(({ agent }) => agent),
+  ]);
+  if (names.length === 0) return { agents: new Map(), descendants: new Map() };
+  const { rows } = await tx.execute<AgentsRow>(sql`
+    WITH RECURSIVE lineage (root, name, depth) AS (
+      SELECT a.name, a.name, 0 FROM hub.agents a WHERE a.name = ANY (${sql.param(names)}::text[])
+      UNION
+      SELECT l.root, p.child, l.depth + 1 FROM lineage l
+       CROSS JOIN LATERAL (SELECT p.child FROM hub.agent_parents p WHERE p.parent = l.name) p
+       WHERE l.depth < ${lineageDepthMax})
+    SELECT (SELECT json_agg(json_build_object('name', a.name, 'protected', a.protected, 'identities', i.identities))
+              FROM (SELECT DISTINCT name FROM lineage) n
+             CROSS JOIN LATERAL (SELECT a.name, a.protected FROM hub.agents a WHERE a.name = n.name LIMIT 1) a
+             CROSS JOIN LATERAL (
+               SELECT json_agg(i.match ORDER BY i.match_key) AS identities FROM hub.agent_identities i WHERE i.agent = n.name) i)
+             AS agents,
+           (SELECT json_agg(d ORDER BY d.depth, d.name) FROM (
+              SELECT root, name, min(depth) AS depth FROM lineage WHERE name <> root GROUP BY root, name) d) AS lineage`);
+  const [row] = rows;
   const agents = (row?.agents ?? []).map((agent): [AgentName, KnownAgent] => [
     agentName(agent.name),
     { name: agentName(agent.name), protected: agent.protected, identities: agent.identities ?? [] },
   ]);
   return {
-    links: new Map(links),
-    owned: grouped(row?.owned ?? [], (owner) => [identifier(owner.identifier), agentName(owner.agent)]),
-    identities: (row?.identities ?? []).map(({ agent, match }) => ({ agent: agentName(agent), match })),
     agents: new Map(agents),
     descendants: grouped(row?.lineage ?? [], ({ root, name, depth }) => [
       agentName(root),

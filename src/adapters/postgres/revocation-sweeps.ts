@@ -1,12 +1,11 @@
 import { sql } from 'drizzle-orm';
 import { revocationId, type Millis } from '../../core/vocabulary.ts';
-import { removeBody } from '../../pipeline/feed-body.ts';
 import type { Announcer } from '../../pipeline/ports.ts';
 import type { DueStore } from '../../pipeline/due-work.ts';
 import type { HeldStore } from '../../intake/ports.ts';
 import type { Database, Statements } from './database.ts';
-import { appendFeed } from './feed-append.ts';
-import { endRevocations, rowsPerStatementMax } from './revocation-writes.ts';
+import { lockFeed, rowsPerStatementMax } from './feed-append.ts';
+import { placeChange } from './revocation-feed.ts';
 
 /** A point whose clock is behind by less still knows an entry when it should. */
 const lapseGraceSeconds = 60;
@@ -20,6 +19,8 @@ export type Sweeps = {
   endLapsedStanding(nowMs: Millis, stop: AbortSignal): Promise<number>;
   /** Keeps the newest `keep` entries of the log, and never fewer than 100,000. */
   trimFeedLog(keep: number, stop: AbortSignal): Promise<number>;
+  /** How many kills each source caused in seconds before. */
+  trimKillCounts(beforeMs: Millis, stop: AbortSignal): Promise<number>;
   /** Receipts, their notes and reports that arrived before. */
   trimReceipts(beforeMs: Millis, stop: AbortSignal): Promise<number>;
 };
@@ -58,6 +59,13 @@ export function createSweeps(options: {
              ORDER BY l.seq LIMIT ${rowsPerStatementMax})`),
         stop,
       ),
+    trimKillCounts: (beforeMs, stop) =>
+      untilDone(
+        affected(sql`
+          DELETE FROM hub.source_kills WHERE ctid = ANY (ARRAY(
+            SELECT ctid FROM hub.source_kills WHERE second < ${Math.floor(beforeMs / 1_000)} LIMIT ${rowsPerStatementMax}))`),
+        stop,
+      ),
     async trimReceipts(beforeMs, stop) {
       let trimmed = 0;
       for (const table of ['receipts', 'receipt_notes', 'reports']) {
@@ -83,16 +91,15 @@ async function untilDone(chunk: () => Promise<number>, stop: AbortSignal): Promi
 }
 
 async function dropChunk(tx: Statements, nowMs: Millis): Promise<number> {
+  await lockFeed(tx);
   const { rows } = await tx.execute<{ id: string }>(sql`
     SELECT id FROM hub.revocations WHERE state = 'live' AND lapses_at < ${Math.floor(nowMs / 1_000) - lapseGraceSeconds}
-     ORDER BY lapses_at LIMIT ${rowsPerStatementMax} FOR UPDATE SKIP LOCKED`);
+     ORDER BY lapses_at LIMIT ${rowsPerStatementMax}`);
+  if (rows.length === 0) return 0;
   const endings = rows.map(({ id }) => ({ id: revocationId(id), by: 'lapse' }));
-  const ended = await endRevocations(tx, endings, { state: 'dropped', atMs: nowMs });
-  await appendFeed(
-    tx,
-    ended.map(({ id }) => ({ op: 'drop', id, body: removeBody('drop', id) })),
-  );
-  return ended.length;
+  const placed = await placeChange(tx, { endings, endTo: 'dropped', puts: [] }, nowMs);
+  await placed.write();
+  return placed.ended.length;
 }
 
 export const createDueStore = (options: {

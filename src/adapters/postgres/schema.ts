@@ -135,9 +135,9 @@ export const held = hub.table('held', {
 
 export const revocations = hub.table('revocations', {
   id: text('id').primaryKey(),
-  epoch: text('epoch').notNull().default(''),
-  seq: count('seq').notNull().default(0),
-  committedAtMs: count('committed_at_ms').notNull().default(0),
+  epoch: text('epoch').notNull(),
+  seq: count('seq').notNull(),
+  committedAtMs: count('committed_at_ms').notNull(),
   match: jsonb('match').$type<Match>().notNull(),
   reach: text('reach').$type<Reach>().notNull(),
   effect: text('effect').$type<Effect>().notNull(),
@@ -197,7 +197,7 @@ export const agentOwners = hub.table(
     identifier: text('identifier').notNull(),
     subject: jsonb('subject').$type<JsonObject>().notNull(),
   },
-  (table) => [primaryKey({ columns: [table.agent, table.identifier] })],
+  (table) => [primaryKey({ columns: [table.identifier, table.agent] })],
 );
 
 export const agentIdentities = hub.table('agent_identities', {

@@ -4,18 +4,24 @@ import type { Revocation } from '../../core/revocation.ts';
 import type { SourceId, StandingKillId } from '../../core/vocabulary.ts';
 import type { MemoryQuestion } from '../../pipeline/store.ts';
 import type { Statements } from './database.ts';
+import { lockFeed } from './feed-append.ts';
 import { revocationJson, revocationOf, type RevocationRow } from './revocation-rows.ts';
 
-const brakeWindowMs = 60_000;
+const brakeWindowSeconds = 60;
 
-/** What happened before, in the order of the questions, in three reads at most. */
+/** What happened before, in the order of the questions, in three reads at most, sent together. */
 export async function recall(
   tx: Statements,
   questions: readonly MemoryQuestion[],
 ): Promise<readonly Memory[]> {
-  const past = await readPast(tx, questions);
-  const entries = await readEntries(tx, questions);
-  const standing = await readStanding(tx, questions);
+  const asked = entryQuestions(questions);
+  // What may be lifted stays as it is read: nobody else moves or ends an entry now.
+  if (asked !== undefined) await lockFeed(tx);
+  const [past, entries, standing] = await Promise.all([
+    readPast(tx, questions),
+    readEntries(tx, asked),
+    readStanding(tx, asked),
+  ]);
   return questions.map(({ sourceId }, index) => {
     const newest = past.newest.get(index);
     return {
@@ -39,7 +45,7 @@ type Past = {
 async function readPast(tx: Statements, questions: readonly MemoryQuestion[]): Promise<Past> {
   const [first] = questions;
   if (first === undefined) return { newest: new Map(), corroborated: new Set(), kills: new Map() };
-  const limits = new Map(questions.map(({ sourceId, countKillsTo }) => [sourceId, countKillsTo]));
+  const counted = new Set(questions.flatMap((one) => (one.countsKills ? [one.sourceId] : [])));
   const { rows } = await tx.execute<{
     newest: readonly { q: number; event_type: string; event_time: number }[] | null;
     corroborated: readonly number[] | null;
@@ -49,16 +55,16 @@ async function readPast(tx: Statements, questions: readonly MemoryQuestion[]): P
       SELECT * FROM json_to_recordset(${JSON.stringify(questions.map(askedRow))}::json)
         AS x (q integer, source_id text, actor text, subject_key text, principal text, family text))
     SELECT (SELECT json_agg(json_build_object('q', a.q, 'event_type', s.event_type, 'event_time', s.event_time))
-              FROM asked a JOIN hub.subject_states s USING (source_id, subject_key, family)) AS newest,
+              FROM asked a CROSS JOIN LATERAL (
+                SELECT s.event_type, s.event_time FROM hub.subject_states s
+                 WHERE s.source_id = a.source_id AND s.subject_key = a.subject_key AND s.family = a.family LIMIT 1) s) AS newest,
            (SELECT json_agg(a.q) FROM asked a WHERE EXISTS (
               SELECT FROM hub.signals k WHERE k.principal = a.principal AND k.kills AND k.source_id <> a.source_id
                  AND k.actor <> a.actor AND k.outcome <> 'discarded' AND k.received_at_ms > ${first.nowMs - corroborationSeconds * 1_000})) AS corroborated,
            (SELECT json_agg(json_build_object('source_id', l.source_id, 'count', (
-              SELECT count(*) FROM (
-                SELECT FROM hub.signals k WHERE k.source_id = l.source_id AND k.kills AND k.outcome NOT IN ('held', 'discarded')
-                   AND k.received_at_ms > ${first.nowMs - brakeWindowMs} LIMIT l.most) counted)))
-              FROM unnest(${sql.param([...limits.keys()])}::text[], ${sql.param([...limits.values()])}::integer[])
-                AS l (source_id, most) WHERE l.most > 0) AS kills`);
+              SELECT coalesce(sum(k.kills), 0) FROM hub.source_kills k
+               WHERE k.source_id = l.source_id AND k.second > ${Math.floor(first.nowMs / 1_000) - brakeWindowSeconds})))
+              FROM unnest(${sql.param([...counted])}::text[]) AS l (source_id)) AS kills`);
   const [row] = rows;
   const newest = (row?.newest ?? []).map((state): [number, NonNullable<Memory['newest']>] => [
     state.q,
@@ -104,9 +110,8 @@ const askedOf = (asked: string) => sql`json_to_recordset(${asked}::json)
 
 async function readEntries(
   tx: Statements,
-  questions: readonly MemoryQuestion[],
+  asked: string | undefined,
 ): Promise<ReadonlyMap<string, Revocation[]>> {
-  const asked = entryQuestions(questions);
   if (asked === undefined) return new Map();
   const { rows } = await tx.execute<{ why: string; row: RevocationRow }>(sql`
     SELECT 'family ' || a.q AS why, ${revocationJson} AS row FROM ${askedOf(asked)} JOIN hub.revocations r
@@ -126,9 +131,8 @@ async function readEntries(
 
 async function readStanding(
   tx: Statements,
-  questions: readonly MemoryQuestion[],
+  asked: string | undefined,
 ): Promise<ReadonlyMap<string, StandingKillId[]>> {
-  const asked = entryQuestions(questions);
   if (asked === undefined) return new Map();
   const { rows } = await tx.execute<{ why: string; id: StandingKillId }>(sql`
     SELECT 'family ' || a.q AS why, s.id FROM ${askedOf(asked)} JOIN hub.standing_kills s

@@ -4,6 +4,8 @@ import { Problem } from '../../core/problem.ts';
 import type {
   EarlierSignal,
   ExternalKey,
+  FirstAnswers,
+  FirstQuestions,
   HeldApprovals,
   SignalStore,
   SignalTransaction,
@@ -20,13 +22,19 @@ import { signals } from './schema.ts';
 const retriedStates = new Set(['40001', '40P01', '23505']);
 
 export function createSignalStore({ database }: { readonly database: Database }): SignalStore {
-  const once = <T>(work: (tx: SignalTransaction) => Promise<T>) =>
-    database.transact((tx) => work(transactionOn(tx)));
+  const once = <T>(
+    first: FirstQuestions,
+    work: (tx: SignalTransaction, answers: FirstAnswers) => Promise<T>,
+  ): Promise<T> =>
+    database.transact<FirstAnswers, T>(
+      (tx, answers) => work(transactionOn(tx), answers),
+      (tx) => answerFirst(tx, first),
+    );
   return {
-    async transact(work) {
+    async transact(first, work) {
       try {
-        return await once(work).catch((error: unknown) => {
-          if (retriedStates.has(sqlState(error) ?? '')) return once(work);
+        return await once(first, work).catch((error: unknown) => {
+          if (retriedStates.has(sqlState(error) ?? '')) return once(first, work);
           throw error;
         });
       } catch (error) {
@@ -36,12 +44,16 @@ export function createSignalStore({ database }: { readonly database: Database })
   };
 }
 
+async function answerFirst(tx: Statements, first: FirstQuestions): Promise<FirstAnswers> {
+  const [, earlier, registries] = await Promise.all([
+    first.registries === 'read' ? shareRegistry(tx) : lockRegistry(tx),
+    findEarlier(tx, first.keys),
+    readRegistries(tx, first.queries),
+  ]);
+  return { earlier, registries };
+}
+
 const transactionOn = (tx: Statements): SignalTransaction => ({
-  async begin(keys, registries) {
-    await (registries === 'read' ? shareRegistry(tx) : lockRegistry(tx));
-    return findEarlier(tx, keys);
-  },
-  readRegistries: (queries) => readRegistries(tx, queries),
   recall: (questions) => recall(tx, questions),
   commit: (group, nowMs) => commitGroup(tx, group, nowMs),
   async lockHeld(signalId) {

@@ -4,7 +4,7 @@ import type { SignalId, SourceId, StandingKillId } from '../../core/vocabulary.t
 import { standingMergeKey } from '../../pipeline/merge-key.ts';
 import { chunksOf } from './chunks.ts';
 import type { Statements } from './database.ts';
-import { rowsPerStatementMax } from './revocation-writes.ts';
+import { rowsPerStatementMax } from './feed-append.ts';
 
 /** Signals that one standing kill tells apart. */
 const signalsMax = 32;

@@ -12,7 +12,7 @@ export async function vacuumEmbedded(database: Database, stop: AbortSignal): Pro
   try {
     const { rows } = await pool.query<{ name: string }>(
       `SELECT format('%I.%I', schemaname, relname) AS name FROM pg_stat_user_tables
-       WHERE schemaname IN ('hub', 'bullmq') AND n_dead_tup > 0 ORDER BY n_dead_tup DESC`,
+       WHERE schemaname IN ('hub', 'bullmq') AND (n_dead_tup > 0 OR n_mod_since_analyze > 0) ORDER BY n_dead_tup DESC`,
     );
     for (const { name } of rows) {
       if (stop.aborted) return;

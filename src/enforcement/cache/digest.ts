@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 
-/** Four unsigned 32-bit lanes, as `hub.digest_step` of the database keeps them. */
+/** Four unsigned 32-bit lanes, as the head of the feed has them. */
 export type DigestLanes = Uint32Array;
 
 export const createDigest = (): DigestLanes => new Uint32Array(4);

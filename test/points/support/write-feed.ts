@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Database } from '../../../src/adapters/postgres/database.ts';
 import { newId } from '../../../src/adapters/system/ids.ts';
-import { endRevocations } from '../../../src/adapters/postgres/revocation-writes.ts';
-import { writeEntries } from '../../../src/adapters/postgres/revocation-feed.ts';
+import { placeChange, type Change } from '../../../src/adapters/postgres/revocation-feed.ts';
 import type { Revocation } from '../../../src/core/revocation.ts';
 import { revocationId, signalId, sourceId, subjectKey } from '../../../src/core/vocabulary.ts';
 
@@ -24,20 +23,22 @@ export function aRevocation(parts: Partial<Revocation> = {}): Revocation {
 
 /** Puts entries in one transaction, as the pipeline does. @returns where each stands. */
 export const put = async (database: Database, ...entries: readonly Revocation[]) => {
-  const { puts } = await database.transact((tx) =>
-    writeEntries(tx, { endedIds: [], puts: entries }, Date.now()),
-  );
+  const { puts } = await write(database, { endings: [], puts: entries });
   return puts;
 };
+
+const write = (database: Database, change: Omit<Change, 'endTo'>) =>
+  database.transact(async (tx) => {
+    const placed = await placeChange(tx, { ...change, endTo: 'lifted' }, Date.now());
+    await placed.write();
+    return placed;
+  });
 
 export async function lift(database: Database, ...ids: readonly string[]): Promise<void> {
   for (let from = 0; from < ids.length; from += rowsPerTransaction) {
     const some = ids.slice(from, from + rowsPerTransaction);
-    await database.transact(async (tx) => {
-      const endings = some.map((id) => ({ id: revocationId(id), by: 'test' }));
-      await endRevocations(tx, endings, { state: 'lifted', atMs: Date.now() });
-      await writeEntries(tx, { endedIds: some, puts: [] }, Date.now());
-    });
+    const endings = some.map((id) => ({ id: revocationId(id), by: 'test' }));
+    await write(database, { endings, puts: [] });
   }
 }
 
