@@ -114,9 +114,9 @@ forEachDatabase('revocations', (fixture) => {
     it('goes in chunks, and stops when it is told to', async () => {
       const { database } = fixture;
       await database.db.execute(sql`
-        INSERT INTO hub.revocations (id, match, reach, effect, cut_off, lapses_at, reason, merge_key, signal_id, source_id, cause,
+        INSERT INTO hub.revocations (id, epoch, seq, committed_at_ms, match, reach, effect, cut_off, lapses_at, reason, merge_key, signal_id, source_id, cause,
             subject_key, put_at_ms)
-        SELECT 'rev_old_' || n, '{"iss": "https://old.example"}', 'chain', 'deny', 1, 2, 'old', convert_to(n::text, 'UTF8'), 'sig_old',
+        SELECT 'rev_old_' || n, '0000', n, 1, '{"iss": "https://old.example"}', 'chain', 'deny', 1, 2, 'old', convert_to(n::text, 'UTF8'), 'sig_old',
             'old', 'old', 'old', 1 FROM generate_series(1, 2300) n`);
       const sweeps = createSweeps({ database, announcer: silent });
       expect(await sweeps.dropLapsed(1_000_000, AbortSignal.abort())).toBe(0);

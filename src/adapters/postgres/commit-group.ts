@@ -18,6 +18,7 @@ import {
   putStandingKills,
   withdrawFromStanding,
 } from './standing-kills.ts';
+import { together } from './together.ts';
 
 /**
  * Writes what was decided about a group of signals. First what stands, and every place in the feed; then, sent together,
@@ -61,7 +62,7 @@ export async function commitGroup(
     const effects = committed[index] ?? { revocations: [], lifted: [], links: [] };
     return { decided, effects, answer: handledSignal(decided, effects) };
   });
-  await Promise.all([
+  await together([
     placed.write(),
     recordSignals(tx, answered, nowMs),
     insertAudit(

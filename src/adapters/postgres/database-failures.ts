@@ -66,6 +66,12 @@ function* failuresIn(error: unknown): Generator<Error> {
   if (error instanceof AggregateError) for (const one of error.errors) yield* failuresIn(one);
 }
 
+/** What Postgres calls the failure, if it was Postgres that failed. */
+export function sqlStateOf(error: unknown): string | undefined {
+  for (const cause of failuresIn(error)) if (cause instanceof DatabaseError) return cause.code;
+  return undefined;
+}
+
 const isTimeout = (error: Error): boolean =>
   error instanceof DatabaseError && TIMEOUT_STATES.has(error.code ?? '');
 

@@ -9,6 +9,7 @@ import { EMBEDDED_PORT, startEmbedded } from './embedded.ts';
 import { createListener, type Listen } from './notify.ts';
 import { planOptions } from './plan-settings.ts';
 import { preparingClient } from './prepared-statements.ts';
+import { together } from './together.ts';
 
 /** A frozen node or a long lock stops the others for this long at most. */
 const STATEMENT_TIMEOUT_MS = 1_000;
@@ -219,7 +220,7 @@ async function transact<F, T>(
   try {
     client = await pool.connect();
     const tx = drizzle({ client });
-    const [, answers] = await settled([client.query('BEGIN ISOLATION LEVEL READ COMMITTED'), first(tx)]);
+    const [, answers] = await together([client.query('BEGIN ISOLATION LEVEL READ COMMITTED'), first(tx)]);
     const result = await work(tx, answers);
     await client.query('COMMIT');
     client.release();
@@ -229,12 +230,6 @@ async function transact<F, T>(
     if (isProblem(error)) throw error;
     throw storageProblem(error) ?? error;
   }
-}
-
-/** All of them, or the first that failed, once none is under way any more. */
-async function settled<One, Other>(both: [Promise<One>, Promise<Other>]): Promise<[One, Other]> {
-  await Promise.allSettled(both);
-  return Promise.all(both);
 }
 
 /** Rolls back and returns the connection; one that does not answer even that is thrown away. */

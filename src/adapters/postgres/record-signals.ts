@@ -7,6 +7,7 @@ import type { HandledSignal } from '../../core/handled-signal.ts';
 import type { DecidedSignal } from '../../pipeline/store.ts';
 import type { Statements } from './database.ts';
 import { storedAnswer, storedStatement } from './signal-rows.ts';
+import { together } from './together.ts';
 
 export type AnsweredSignal = { readonly decided: DecidedSignal; readonly answer: HandledSignal };
 
@@ -16,7 +17,7 @@ export async function recordSignals(
   group: readonly AnsweredSignal[],
   nowMs: Millis,
 ): Promise<void> {
-  await Promise.all([
+  await together([
     insertSignals(
       tx,
       group.filter(({ decided }) => decided.released === undefined),

@@ -15,6 +15,7 @@ import {
   type PlacedEntry,
   type StandingEntry,
 } from './revocation-writes.ts';
+import { together } from './together.ts';
 
 export type Change = {
   readonly endings: readonly Ending[];
@@ -43,7 +44,7 @@ export type WrittenPut = FeedPlace & {
  */
 export async function placeChange(tx: Statements, change: Change, nowMs: Millis): Promise<PlacedChange> {
   const { folded, standsFor } = foldMerging(change.puts);
-  const [end, mergeable] = await Promise.all([lockFeed(tx), readMergeable(tx, folded)]);
+  const [end, mergeable] = await together([lockFeed(tx), readMergeable(tx, folded)]);
   const ended = await endRevocations(tx, change.endings, { state: change.endTo, atMs: nowMs });
   const endedIds = new Set<string>(ended.map(({ id }) => id));
   const placed = folded.map((one) => {
@@ -59,7 +60,7 @@ export async function placeChange(tx: Statements, change: Change, nowMs: Millis)
     puts: standsFor.map((index, nth) => writtenPut(placed[index], change.puts[nth])),
     ended: ends,
     async write() {
-      await Promise.all([
+      await together([
         insertRevocations(
           tx,
           placed.filter(({ merged }) => !merged),

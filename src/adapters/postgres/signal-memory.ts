@@ -6,6 +6,7 @@ import type { MemoryQuestion } from '../../pipeline/store.ts';
 import type { Statements } from './database.ts';
 import { lockFeed } from './feed-append.ts';
 import { revocationJson, revocationOf, type RevocationRow } from './revocation-rows.ts';
+import { together } from './together.ts';
 
 const brakeWindowSeconds = 60;
 
@@ -17,7 +18,7 @@ export async function recall(
   const asked = entryQuestions(questions);
   // What may be lifted stays as it is read: nobody else moves or ends an entry now.
   if (asked !== undefined) await lockFeed(tx);
-  const [past, entries, standing] = await Promise.all([
+  const [past, entries, standing] = await together([
     readPast(tx, questions),
     readEntries(tx, asked),
     readStanding(tx, asked),
@@ -135,17 +136,19 @@ async function readStanding(
 ): Promise<ReadonlyMap<string, StandingKillId[]>> {
   if (asked === undefined) return new Map();
   const { rows } = await tx.execute<{ why: string; id: StandingKillId }>(sql`
-    SELECT 'family ' || a.q AS why, s.id FROM ${askedOf(asked)} JOIN hub.standing_kills s
-        ON s.state = 'standing' AND s.source_id = a.source_id AND s.subject_key = a.subject_key AND s.family = a.family
+    SELECT 'family ' || a.q AS why, s.id FROM ${askedOf(asked)} CROSS JOIN LATERAL (
+      SELECT s.id FROM hub.standing_kills s
+       WHERE s.state = 'standing' AND s.source_id = a.source_id AND s.subject_key = a.subject_key AND s.family = a.family) s
     UNION ALL
     SELECT 'named ' || a.q, s.id FROM ${askedOf(asked)} JOIN hub.revocations n ON n.id = a.revocation_id
         JOIN hub.standing_kills s ON s.state = 'standing' AND s.id = n.standing_id
      WHERE NOT EXISTS (SELECT FROM hub.revocations r WHERE r.standing_id = s.id AND r.state = 'live' AND r.id <> n.id)
     UNION ALL
-    SELECT 'named ' || a.q, s.id FROM ${askedOf(asked)} JOIN hub.standing_kills s
-        ON s.state = 'standing' AND s.signals = ARRAY[a.signal_id]
-     WHERE NOT EXISTS (
-       SELECT FROM hub.revocations r WHERE r.standing_id = s.id AND r.state = 'live' AND r.signal_id <> a.signal_id)`);
+    SELECT 'named ' || a.q, s.id FROM ${askedOf(asked)} CROSS JOIN LATERAL (
+      SELECT s.id FROM hub.standing_kills s
+       WHERE s.state = 'standing' AND s.signal_id = a.signal_id AND s.signals = ARRAY[a.signal_id]
+         AND NOT EXISTS (
+           SELECT FROM hub.revocations r WHERE r.standing_id = s.id AND r.state = 'live' AND r.signal_id <> a.signal_id)) s`);
   return grouped(rows.map(({ why, id }) => [why, id]));
 }
 

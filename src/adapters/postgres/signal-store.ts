@@ -1,5 +1,4 @@
 import { sql } from 'drizzle-orm';
-import { DatabaseError } from 'pg';
 import { Problem } from '../../core/problem.ts';
 import type {
   EarlierSignal,
@@ -11,12 +10,14 @@ import type {
   SignalTransaction,
 } from '../../pipeline/store.ts';
 import { commitGroup } from './commit-group.ts';
+import { sqlStateOf } from './database-failures.ts';
 import type { Database, Statements } from './database.ts';
 import { readRegistries } from './resolve-subjects.ts';
 import { recall } from './signal-memory.ts';
 import { answerOf } from './signal-rows.ts';
 import { lockRegistry, shareRegistry } from './standing-binding.ts';
 import { signals } from './schema.ts';
+import { together } from './together.ts';
 
 /** Two nodes met over the same rows or the same external id: a second look decides. */
 const retriedStates = new Set(['40001', '40P01', '23505']);
@@ -34,7 +35,7 @@ export function createSignalStore({ database }: { readonly database: Database })
     async transact(first, work) {
       try {
         return await once(first, work).catch((error: unknown) => {
-          if (retriedStates.has(sqlState(error) ?? '')) return once(first, work);
+          if (retriedStates.has(sqlStateOf(error) ?? '')) return once(first, work);
           throw error;
         });
       } catch (error) {
@@ -45,7 +46,7 @@ export function createSignalStore({ database }: { readonly database: Database })
 }
 
 async function answerFirst(tx: Statements, first: FirstQuestions): Promise<FirstAnswers> {
-  const [, earlier, registries] = await Promise.all([
+  const [, earlier, registries] = await together([
     first.registries === 'read' ? shareRegistry(tx) : lockRegistry(tx),
     findEarlier(tx, first.keys),
     readRegistries(tx, first.queries),
@@ -85,17 +86,10 @@ async function findEarlier(
 
 /** Class 22: text that is none. 54000: a name too long for an index. */
 function unstorable(error: unknown): Problem | undefined {
-  const state = sqlState(error);
+  const state = sqlStateOf(error);
   if (state === undefined || !(state.startsWith('22') || state === '54000')) return undefined;
   return new Problem('unstorable-text', 'Something in the signal cannot be stored.', {
     hint: 'Texts are well-formed Unicode without U+0000; names are at most 2,000 bytes long.',
     cause: error,
   });
-}
-
-function sqlState(error: unknown): string | undefined {
-  for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    if (cause instanceof DatabaseError) return cause.code;
-  }
-  return undefined;
 }
