@@ -2,7 +2,7 @@ import type { Revocation, Share } from '../core/revocation.ts';
 import { mergeKey } from './merge-key.ts';
 
 /** Signals that one entry tells apart. */
-export const sharesMax = 32;
+const sharesMax = 32;
 
 /** An entry of which no other of its group merges with it. `mergesBy` is absent where nothing ever merges. */
 export type FoldedEntry = { readonly entry: Revocation; readonly key: string; readonly mergesBy?: string };

@@ -3,7 +3,7 @@ import type { AuditChainStore, AuditFilter, AuditRow, AuditStore, ChainedRow } f
 import type { Json } from '../../core/vocabulary.ts';
 import type { AuditEntry } from '../../pipeline/ports.ts';
 import type { Database, Statements } from './database.ts';
-import { auditHead, auditLog } from './schema.ts';
+import { auditHead, auditLog } from './schema-audit.ts';
 
 /** Rows of one statement: no transaction writes more. */
 const ROWS_MAX = 1_000;

@@ -27,7 +27,7 @@ export function preparingClient(): new (config?: ClientConfig) => Client {
     #replansAfter = replannedFrom;
 
     // oxlint-disable-next-line typescript/no-explicit-any -- the overloads of pg
-    override query(...[asked, ...rest]: readonly any[]): any {
+    override query(asked: unknown, ...rest: readonly unknown[]): any {
       const query = super.query as (...all: readonly unknown[]) => unknown;
       this.#statements += 1;
       if (this.#statements >= this.#replansAfter && this.#replansAfter <= replannedUntil) {

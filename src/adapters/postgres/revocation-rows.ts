@@ -90,13 +90,6 @@ const shareOfRow = (row: ShareRow): Share => ({
   settled: row.settled,
 });
 
-/** As SQL makes one of a row: `r`, or `excluded`. */
-export const shareJson = (
-  row: SQL,
-): SQL => sql`jsonb_strip_nulls(jsonb_build_object('cut_off', ${row}.cut_off,
-  'lapses_at', ${row}.lapses_at, 'signal_id', ${row}.signal_id, 'standing_id', ${row}.standing_id, 'reason', ${row}.reason,
-  'cause', ${row}.cause, 'agent', ${row}.agent, 'settled', false))`;
-
 /** What `json_to_recordset` reads back with `AS x (${columns})`. */
 export const revocationRow = (entry: Revocation): RevocationRow => ({
   id: entry.id,

@@ -1,18 +1,8 @@
 /**
- * The Drizzle mirror of `migrations/0001_hub.sql`, which is the truth: constraints, indexes and functions live there.
- * A contract test compares the two, column by column.
+ * With `schema-audit.ts` the Drizzle mirror of `migrations/0001_hub.sql`, which is the truth: constraints and indexes live
+ * there. A contract test compares the two, column by column.
  */
-import {
-  bigint,
-  boolean,
-  customType,
-  doublePrecision,
-  integer,
-  jsonb,
-  pgSchema,
-  primaryKey,
-  text,
-} from 'drizzle-orm/pg-core';
+import { boolean, doublePrecision, integer, jsonb, primaryKey, text } from 'drizzle-orm/pg-core';
 import type { Outcome, StandingTemplate } from '../../core/decision.ts';
 import type { InstanceDeclaration } from '../../core/feed.ts';
 import type { IssuerSettings } from '../../core/issuer.ts';
@@ -20,20 +10,15 @@ import type { CutOffBasis, Effect, Match, Reach, Restrict, StepUp } from '../../
 import type { JsonObject } from '../../core/vocabulary.ts';
 import type { Reported } from '../../points/ports.ts';
 import type { ShareRow } from './revocation-rows.ts';
+import { bytes, count, hub } from './schema-columns.ts';
 import type { StoredAnswer, StoredStatement } from './stored-signal.ts';
-
-/** Milliseconds and sequences stay below 2^53. */
-const count = (name: string) => bigint(name, { mode: 'number' });
-const bytes = customType<{ data: Uint8Array; driverData: Uint8Array }>({ dataType: () => 'bytea' });
-
-export const hub = pgSchema('hub');
 
 export const feedHead = hub.table('feed_head', {
   singleton: boolean('singleton').primaryKey().default(true),
   epoch: text('epoch').notNull(),
   seq: count('seq').notNull(),
   checkValue: bytes('check_value').notNull(),
-  digest: bigint('digest', { mode: 'number' }).array().notNull(),
+  digest: count('digest').array().notNull(),
   openedAtMs: count('opened_at_ms').notNull(),
   openedBecause: text('opened_because').notNull(),
 });
@@ -103,6 +88,16 @@ export const signals = hub.table('signals', {
   kills: boolean('kills').notNull(),
   lastSeq: count('last_seq'),
 });
+
+export const sourceKills = hub.table(
+  'source_kills',
+  {
+    sourceId: text('source_id').notNull(),
+    second: count('second').notNull(),
+    kills: integer('kills').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.sourceId, table.second] })],
+);
 
 export const subjectStates = hub.table(
   'subject_states',
@@ -277,24 +272,4 @@ export const reports = hub.table('reports', {
   kind: text('kind').$type<'refusal' | 'sighting'>().notNull(),
   detail: jsonb('detail').$type<JsonObject>().notNull(),
   receivedAtMs: count('received_at_ms').notNull(),
-});
-
-export const auditLog = hub.table('audit_log', {
-  id: bigint('id', { mode: 'number' }).generatedAlwaysAsIdentity().primaryKey(),
-  atMs: count('at_ms').notNull(),
-  actor: text('actor').notNull(),
-  action: text('action').notNull(),
-  target: text('target').notNull(),
-  outcome: text('outcome').$type<'done' | 'refused'>().notNull(),
-  correlationId: text('correlation_id'),
-  txn: text('txn'),
-  detail: jsonb('detail').$type<JsonObject>().notNull().default({}),
-  chainSeq: count('chain_seq'),
-  hash: bytes('hash'),
-});
-
-export const auditHead = hub.table('audit_head', {
-  singleton: boolean('singleton').primaryKey().default(true),
-  chainSeq: count('chain_seq').notNull(),
-  hash: bytes('hash').notNull(),
 });

@@ -8,13 +8,13 @@ const becauseOfAnother = '25P02';
  *
  * @throws what failed by itself, rather than what failed because of it.
  */
-export async function together<Sent extends readonly unknown[]>(
-  sent: readonly [...{ [Index in keyof Sent]: Promise<Sent[Index]> }],
-): Promise<Sent> {
-  const outcomes = await Promise.allSettled<unknown>(sent);
-  const failures = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []));
-  if (failures.length > 0) {
-    throw failures.find((failure) => sqlStateOf(failure) !== becauseOfAnother) ?? failures[0];
+export async function together<const Sent extends readonly Promise<unknown>[]>(
+  sent: Sent,
+): Promise<{ -readonly [Index in keyof Sent]: Awaited<Sent[Index]> }> {
+  const failures: unknown[] = [];
+  for (const outcome of await Promise.allSettled(sent)) {
+    if (outcome.status === 'rejected') failures.push(outcome.reason);
   }
-  return Promise.all(sent) as unknown as Promise<Sent>;
+  if (failures.length === 0) return Promise.all(sent);
+  throw failures.find((failure) => sqlStateOf(failure) !== becauseOfAnother) ?? failures[0];
 }
