@@ -12,6 +12,9 @@
  * - **receipt**: proof that an instance applied the feed up to a position. **report**: what an instance refused or saw.
  * - **sighting**: a point saw this key or client.
  * - **open request**: one that a revocation can cut in the middle of its response.
+ * - **stream**: what one downstream Receiver subscribed to (SSF 1.0 §8); its events leave as **SETs** (RFC 8417).
+ * - **delivery**: one SET for one stream, until the Receiver has it; **attempt**: one try to hand it over.
+ * - **receiver**: whose streams they are; also the role that we play towards an upstream Transmitter.
  * - **standing kill**: a kill that still binds identities learnt later.
  * - **held**: a signal that waits for a person.
  * - **stop**: an `AbortSignal` parameter; a signal is never one.
@@ -26,6 +29,9 @@ export type TokenId = Branded<string, 'TokenId'>;
 export type SourceId = Branded<string, 'SourceId'>;
 export type AgentName = Branded<string, 'AgentName'>;
 export type PointName = Branded<string, 'PointName'>;
+export type StreamId = Branded<string, 'StreamId'>;
+/** `jti` of a SET of ours; names its delivery, too. */
+export type SetId = Branded<string, 'SetId'>;
 /** A simple subject in one canonical line, for equality and look-up: `email:alice@example.com`. */
 export type Identifier = Branded<string, 'Identifier'>;
 /** A whole subject (simple or complex) in one canonical line. */
@@ -43,6 +49,8 @@ export const tokenId = (text: string) => text as TokenId;
 export const sourceId = (text: string) => text as SourceId;
 export const agentName = (text: string) => text as AgentName;
 export const pointName = (text: string) => text as PointName;
+export const streamId = (text: string) => text as StreamId;
+export const setId = (text: string) => text as SetId;
 export const identifier = (text: string) => text as Identifier;
 export const subjectKey = (text: string) => text as SubjectKey;
 

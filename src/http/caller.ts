@@ -18,6 +18,10 @@ export const scopes = [
   'issuers.write',
   'sources.write',
   'audit.read',
+  'ssf.read',
+  'ssf.manage',
+  'streams.write',
+  'keys.write',
   'admin',
 ] as const;
 export type Scope = (typeof scopes)[number];

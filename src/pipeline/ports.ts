@@ -49,7 +49,16 @@ export type Announcer = {
   /** Returns a function that ends the subscription. Listeners never throw. */
   subscribe(topic: Topic, listener: () => void): () => void;
 };
-export const topics = ['feed', 'receipts', 'tokens', 'configuration', 'signals'] as const;
+export const topics = [
+  'feed',
+  'receipts',
+  'tokens',
+  'configuration',
+  'signals',
+  'streams',
+  'deliveries',
+  'keys',
+] as const;
 export type Topic = (typeof topics)[number];
 
 /** One row of the append-only audit; committed with its cause. `detail` carries no secrets and no whole tokens. */

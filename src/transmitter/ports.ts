@@ -1,0 +1,99 @@
+import type { SetClaims, SignedSet } from '../core/set-claims.ts';
+import type { SigningAlgorithm, Stream, StreamDelivery, StreamSubject } from '../core/stream.ts';
+import type { JsonObject, Millis, SetId, StreamId } from '../core/vocabulary.ts';
+import type { AuditEntry } from '../pipeline/ports.ts';
+
+/** Who asks for a change, for the audit row that commits with it. */
+export type By = Pick<AuditEntry, 'actor' | 'atMs' | 'correlationId'>;
+
+/** Every change counts `hub.stream_changes` up in its transaction and announces `streams` after it. */
+export type StreamStore = {
+  /** @throws Problem `too-many-streams` when the receiver has as many as it may. */
+  create(stream: Stream, authorization: string | undefined, by: By): Promise<void>;
+  /** Oldest first; absent: of all receivers. */
+  list(receiver: string | undefined): Promise<readonly Stream[]>;
+  find(id: StreamId): Promise<Stream | undefined>;
+  /** Reads, changes and writes it under a lock. `undefined`: there is none. */
+  update(id: StreamId, change: (stream: Stream) => StreamChange, by: By): Promise<Stream | undefined>;
+  /** Its SETs and subjects go with it. */
+  remove(id: StreamId, by: By): Promise<boolean>;
+  /** For one push; decrypted. */
+  authorizationOf(id: StreamId): Promise<string | undefined>;
+  /** Restarts the time after which it counts as inactive. May lag by seconds. */
+  noteActivity(id: StreamId, atMs: Millis): Promise<void>;
+};
+
+export type StreamChange = {
+  readonly stream: Stream;
+  /** Absent: as it was; `null`: none any more. */
+  readonly authorization?: string | null;
+  /** About the stream itself, committed with the change; their claims are fixed. */
+  readonly sets?: readonly SetClaims[];
+  /** Pending SETs that are dropped: on `disabled`, all but those of this change. */
+  readonly drops?: 'all';
+  readonly audit: { readonly action: string; readonly detail?: JsonObject };
+};
+
+export type StreamSubjectStore = {
+  put(id: StreamId, subject: StreamSubject, by: By): Promise<void>;
+  /** Of exactly this subject; nothing when it is not listed. */
+  remove(id: StreamId, subject: JsonObject, by: By): Promise<void>;
+  count(id: StreamId): Promise<number>;
+};
+
+/** Everything that decides what goes where, as of one `version`. */
+export type StreamDirectory = {
+  readonly version: number;
+  readonly streams: readonly ListedStream[];
+};
+export type ListedStream = Pick<
+  Stream,
+  'id' | 'aud' | 'eventsDelivered' | 'status' | 'defaultSubjects' | 'algorithm'
+> & { readonly method: StreamDelivery['method']; readonly subjects: readonly StreamSubject[] };
+
+/** Signs with the key that is in use for the algorithm. */
+export type SignSet = (claims: SetClaims, algorithm: SigningAlgorithm) => Promise<SignedSet>;
+
+/** The key may still be verified by: its SETs are repeated as they are. Else they are signed anew. */
+export type IsKeyServed = (kid: string) => boolean;
+
+/** One SET on its way. */
+export type Delivery = {
+  readonly id: SetId;
+  readonly streamId: StreamId;
+  readonly claims: SetClaims;
+  readonly compact?: string;
+  readonly kid?: string;
+  /** Earlier attempts. */
+  readonly attempts: number;
+  readonly createdAtMs: Millis;
+  /** Of this claim: whoever claims it later has a higher one. */
+  readonly fence: number;
+};
+
+/** What a Receiver answered to one push. */
+export type PushOutcome =
+  /** 202, or another 2xx, which is noted. */
+  | { readonly kind: 'delivered'; readonly status: number }
+  /** May succeed later. `retryAfterMs`: the Receiver asked for so much patience. */
+  | { readonly kind: 'retry'; readonly answer: PushAnswer; readonly retryAfterMs?: number }
+  /** Will not succeed as it is: this SET is dead, the stream goes on. */
+  | { readonly kind: 'rejected'; readonly answer: PushAnswer }
+  /** Nothing will succeed there until somebody changes something: credentials or address. */
+  | { readonly kind: 'blocked'; readonly answer: PushAnswer };
+
+/** Kept and shown to the operator; texts are the Receiver's, capped. */
+export type PushAnswer = {
+  readonly status?: number;
+  /** RFC 8935 §2.4, or a word of ours for what never got an answer: `timeout`, `refused-address`, `tls`, `network`. */
+  readonly err?: string;
+  readonly description?: string;
+};
+
+/** One attempt; never throws. `stop` ends it early. */
+export type PushSet = (push: {
+  readonly endpointUrl: string;
+  readonly authorization?: string;
+  readonly compact: string;
+  readonly stop: AbortSignal;
+}) => Promise<PushOutcome>;
