@@ -22,13 +22,15 @@ export function decide(statement: Statement, resolution: Resolution, memory: Mem
   const decided = (parts: Decided): Decision => assemble(statement, reaction, world, parts);
   if (!speaksOf(statement.source, statement.eventType)) {
     const text = 'This source may not report such events; nothing follows.';
-    return decided({ outcome: 'recorded', text, warnings: [{ code: 'source-not-allowed', text }] });
+    const warnings = [{ code: 'source-not-allowed', text }];
+    return decided({ outcome: 'recorded', text, warnings, tells: false });
   }
   if (reaction.rule === 'revocation-lifted') return decided(liftNamed(statement, memory, world));
   if (isOutdated(reaction, statement, memory) && reaction.outdated === 'nothing') {
     return decided({
       outcome: 'recorded',
       text: 'A newer event of its kind is known; this one changes nothing.',
+      tells: false,
     });
   }
   const remember = rememberedBy(reaction, statement, memory, world);
@@ -70,6 +72,7 @@ export function undecidedDecision(statement: Statement, world: World): Decision 
       outcome: 'undecided',
       text: warning.text,
       warnings: [warning],
+      tells: isAllowed,
     });
   }
   const plan = planOf({ statement, reaction, order, resolution: { ...nothing, keys }, world });
@@ -80,6 +83,7 @@ export function undecidedDecision(statement: Statement, world: World): Decision 
     warnings: [warning],
     plan: hold ? { ...plan, puts: softPuts(plan, statement.source, world) } : plan,
     kills: kills(plan),
+    tells: hold === undefined,
   });
 }
 
@@ -90,6 +94,7 @@ type Decided = Partial<Lift> & {
   readonly warnings?: readonly Warning[];
   readonly plan?: Plan;
   readonly kills?: boolean;
+  readonly tells?: boolean;
   readonly hold?: Hold;
   readonly undoes?: string;
   readonly links?: readonly LinkChange[];
@@ -116,6 +121,7 @@ function assemble(statement: Statement, reaction: Reaction, world: World, decide
     agents: plan?.agents ?? [],
     blast: plan?.blast ?? { agents: 0, keys: 0, descendants: 0 },
     kills: decided.kills ?? false,
+    tells: decided.tells ?? hold === undefined,
   };
 }
 

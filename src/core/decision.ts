@@ -42,6 +42,8 @@ export type Decision = {
   readonly blast: BlastRadius;
   /** Counts against the source's `killsPerMinute`. */
   readonly kills: boolean;
+  /** Downstream Receivers hear of it: it is believed, not held and not outdated. */
+  readonly tells: boolean;
 };
 
 /** An entry of the signals and the source that put it; it gets an id of its own. */

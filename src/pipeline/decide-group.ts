@@ -1,15 +1,17 @@
 import { decide, undecidedDecision } from '../core/decide.ts';
 import { reactionOf } from '../core/decide-order.ts';
 import type { World } from '../core/decide-times.ts';
-import { countsAsKill, type Decision, type Memory } from '../core/decision.ts';
+import { countsAsKill, type Decision, type Memory, type Warning } from '../core/decision.ts';
+import { fanOut, setsPerSignalMax, type Audience } from '../core/fan-out.ts';
 import { isProblem, Problem } from '../core/problem.ts';
 import type { Resolution } from '../core/resolution.ts';
-import type { AgentName, Millis, SourceId } from '../core/vocabulary.ts';
+import { setId, type AgentName, type Millis, type SourceId } from '../core/vocabulary.ts';
 import type { Settled } from './groups.ts';
 import { principalOf, resolveSubject, type RegistryFacts } from './resolve-subject.ts';
 import type {
   AskedSignal,
   DecidedSignal,
+  FirstAnswers,
   MemoryQuestion,
   PipelinePorts,
   SignalTransaction,
@@ -28,7 +30,7 @@ export async function decideGroup(
   ports: PipelinePorts,
   tx: SignalTransaction,
   group: readonly AskedSignal[],
-  facts: RegistryFacts,
+  { registries: facts, audiences }: Pick<FirstAnswers, 'registries' | 'audiences'>,
   nowMs: Millis,
 ): Promise<readonly Settled<DecidedSignal>[]> {
   if (group.length === 0) return [];
@@ -44,7 +46,7 @@ export async function decideGroup(
     const { id } = one.result.asked.statement.source;
     const before = killsBefore.get(id) ?? 0;
     const killsInLastMinute = memory.killsInLastMinute + before;
-    const decided = decideOne(ports, one.result, { ...memory, killsInLastMinute }, nowMs);
+    const decided = decideOne(ports, one.result, { ...memory, killsInLastMinute }, audiences, nowMs);
     if (entriesOf(decided) > entriesMax) return { kind: 'refused', error: tooManyEntries(decided) };
     killsBefore.set(id, before + (countsAsKill(decided.decision) ? 1 : 0));
     return { kind: 'done', result: decided };
@@ -62,6 +64,7 @@ function decideOne(
   ports: PipelinePorts,
   { asked, resolution, principal }: Resolved,
   memory: Memory,
+  audiences: readonly Audience[],
   nowMs: Millis,
 ): DecidedSignal {
   const { signalId, statement, released } = asked;
@@ -77,11 +80,17 @@ function decideOne(
     ports.onUndecided(signalId, error);
     decision = undecidedDecision(statement, world);
   }
+  const { sets, isCut } = fanOut({ statement, decision, resolution, principal }, audiences, {
+    iss: ports.iss,
+    nowMs,
+    newSetId: () => setId(ports.newId('set')),
+  });
   return {
     signalId,
     statement,
-    decision,
+    decision: isCut ? { ...decision, warnings: [...decision.warnings, notAllTold] } : decision,
     principal,
+    sets,
     ...(released === undefined ? {} : { released: { by: released.by } }),
   };
 }
@@ -117,6 +126,14 @@ function settle<T>(run: () => T): Settled<T> {
 /** Each of them is a row to write: what lifts a denial also puts the cut-off that it leaves behind. */
 export const entriesOf = ({ decision: { puts, lifts, standing } }: DecidedSignal): number =>
   Math.max(puts.length, lifts.length, standing.length);
+
+/** Rows that it writes: what a group has too many of it does not write together. */
+export const rowsOf = (decided: DecidedSignal): number => entriesOf(decided) + decided.sets.length;
+
+const notAllTold: Warning = {
+  code: 'not-all-told',
+  text: `Downstream Receivers are told ${setsPerSignalMax} events of one signal; what it means for others was left out.`,
+};
 
 const tooManyEntries = (decided: DecidedSignal): Problem =>
   new Problem(

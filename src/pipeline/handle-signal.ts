@@ -5,7 +5,7 @@ import { Problem } from '../core/problem.ts';
 import type { Statement } from '../core/signal.ts';
 import { refuseFaultyJson } from '../core/text.ts';
 import { signalId, type SignalId } from '../core/vocabulary.ts';
-import { decideGroup, entriesMax, entriesOf } from './decide-group.ts';
+import { decideGroup, entriesMax, rowsOf } from './decide-group.ts';
 import { createGroups, TooMuchForOneGroup, type Settled } from './groups.ts';
 import { handledSignal } from './handled-signal.ts';
 import type { HandleSignal } from './ports.ts';
@@ -31,7 +31,7 @@ const groupLimits = { itemsMax: 256, weightMax: 4 * 1024 * 1024 } as const;
  * @see HandleSignal, DESIGN §2, §5
  */
 export function createHandleSignal(ports: PipelinePorts): HandleSignal {
-  const commit = createGroups<AskedSignal, HandledSignal>(
+  const commit = createGroups<AskedSignal, Committed>(
     {
       run: (group) =>
         ports.store.transact(firstQuestions(group), (tx, facts) => handleGroup(ports, tx, group, facts)),
@@ -45,20 +45,24 @@ export function createHandleSignal(ports: PipelinePorts): HandleSignal {
     refuseUnstorable(statement);
     directKeys(statement.query);
     if (dryRun) return rehearse(ports, { signalId: signalId('dry-run'), statement });
-    const handled = await commit({
+    const { sets, ...handled } = await commit({
       signalId: released?.signalId ?? signalId(ports.newId('sig')),
       statement,
       ...(released === undefined ? {} : { released }),
     });
-    if (!handled.duplicate) announce(ports, handled);
+    if (!handled.duplicate) announce(ports, handled, sets);
     return handled;
   };
 }
 
-function announce({ announcer }: PipelinePorts, handled: HandledSignal): void {
-  announcer.announce('signals');
+function announce({ announcer }: PipelinePorts, handled: HandledSignal, sets: number): void {
   if (handled.lastSeq !== undefined) announcer.announce('feed');
+  if (sets > 0) announcer.announce('deliveries');
+  announcer.announce('signals');
 }
+
+/** What became of a signal, and how many SETs go out because of it. */
+type Committed = HandledSignal & { readonly sets: number };
 
 /** Whatever a statement is compared with: its order among its own kind matters. */
 function keysOf({ statement, released }: AskedSignal): readonly string[] {
@@ -70,13 +74,13 @@ function keysOf({ statement, released }: AskedSignal): readonly string[] {
   ];
 }
 
-type Outcome = Settled<HandledSignal>;
+type Outcome = Settled<Committed>;
 
 async function handleGroup(
   ports: PipelinePorts,
   tx: SignalTransaction,
   group: readonly AskedSignal[],
-  { earlier, registries }: FirstAnswers,
+  { earlier, ...facts }: FirstAnswers,
 ): Promise<readonly Outcome[]> {
   const outcomes = new Map<SignalId, Outcome>();
   const fresh: AskedSignal[] = [];
@@ -89,10 +93,10 @@ async function handleGroup(
     else fresh.push({ ...asked, released: { ...asked.released, ...approved } });
   }
   const nowMs = ports.nowMs();
-  const decisions = await decideGroup(ports, tx, fresh, registries, nowMs);
+  const decisions = await decideGroup(ports, tx, fresh, facts, nowMs);
   const decided = decisions.flatMap((decision) => (decision.kind === 'done' ? [decision.result] : []));
-  const entries = decided.reduce((sum, one) => sum + entriesOf(one), 0);
-  if (decided.length > 1 && entries > entriesMax) throw new TooMuchForOneGroup();
+  const rows = decided.reduce((sum, one) => sum + rowsOf(one), 0);
+  if (decided.length > 1 && rows > entriesMax) throw new TooMuchForOneGroup();
   const committed = decided.length === 0 ? [] : await tx.commit(decided, nowMs);
   for (const [index, asked] of fresh.entries()) {
     const decision = decisions[index];
@@ -112,14 +116,17 @@ function answered(
 ): Outcome {
   const effects = committed[decided.indexOf(signal)];
   if (effects === undefined) return refused(new Error('a signal was not committed'));
-  return { kind: 'done', result: handledSignal(signal, effects) };
+  return { kind: 'done', result: { ...handledSignal(signal, effects), sets: signal.sets.length } };
 }
 
 /** Decides as if it were the next signal, and leaves nothing behind: no rows, no count, no position. */
 function rehearse(ports: PipelinePorts, asked: AskedSignal): Promise<HandledSignal> {
-  return ports.store.transact(firstQuestions([asked]), async (tx, { earlier: [before], registries }) => {
-    if (before !== undefined) return required(repeat(asked.statement, before));
-    const [decision] = await decideGroup(ports, tx, [asked], registries, ports.nowMs());
+  return ports.store.transact(firstQuestions([asked]), async (tx, { earlier: [before], ...facts }) => {
+    if (before !== undefined) {
+      const { sets: _, ...handled } = required(repeat(asked.statement, before));
+      return handled;
+    }
+    const [decision] = await decideGroup(ports, tx, [asked], facts, ports.nowMs());
     const decided = required(decision);
     return handledSignal(decided, plannedEffects(decided));
   });
@@ -157,7 +164,7 @@ const changesLinks = (statement: Statement): boolean => reactionOf(statement).li
 
 function repeat(statement: Statement, earlier: EarlierSignal): Outcome {
   const isSame = timingSafeEqual(statement.bodySha256, earlier.bodySha256);
-  if (isSame) return { kind: 'done', result: earlier.answer };
+  if (isSame) return { kind: 'done', result: { ...earlier.answer, sets: 0 } };
   return refused(
     new Problem('id-reused', `The id ${statement.externalId} was used for another signal.`, {
       hint: 'An id names one body for ever. Send this one with an id of its own.',

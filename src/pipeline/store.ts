@@ -1,5 +1,6 @@
 import type { Decision, LinkChange, Memory } from '../core/decision.ts';
 import type { HandledLift, HandledRevocation, HandledSignal } from '../core/handled-signal.ts';
+import type { Audience, PlannedSet } from '../core/fan-out.ts';
 import type { SubjectQuery } from '../core/resolution.ts';
 import type { World } from '../core/decide-times.ts';
 import type { Statement } from '../core/signal.ts';
@@ -33,6 +34,8 @@ export type FirstAnswers = {
   readonly earlier: readonly (EarlierSignal | undefined)[];
   /** What the registries hold about all of the subjects. */
   readonly registries: RegistryFacts;
+  /** The streams there are, as of this transaction. */
+  readonly audiences: readonly Audience[];
 };
 
 export type SignalTransaction = {
@@ -68,6 +71,8 @@ export type DecidedSignal = {
   readonly statement: Statement;
   readonly decision: Decision;
   readonly principal: string;
+  /** What goes out to downstream Receivers because of it. */
+  readonly sets: readonly PlannedSet[];
   /** A signal that was held: its row is moved on, what it put while waiting ends. It may be held again, for more approvals. */
   readonly released?: { readonly by: string };
 };
@@ -92,7 +97,9 @@ export type PipelinePorts = {
   readonly store: SignalStore;
   readonly announcer: Pick<Announcer, 'announce'>;
   readonly nowMs: () => Millis;
-  readonly newId: (prefix: 'sig') => string;
+  readonly newId: (prefix: 'sig' | 'set') => string;
+  /** Of what goes out: the hub's own issuer. */
+  readonly iss: string;
   readonly issuers: World['issuers'];
   /** Deciding threw and the built-in default reaction stood in for it: for the log, and an alert. */
   readonly onUndecided: (signal: SignalId, error: unknown) => void;

@@ -1,6 +1,6 @@
 import type { SetClaims, SignedSet } from '../core/set-claims.ts';
 import type { SigningAlgorithm, Stream, StreamDelivery, StreamSubject } from '../core/stream.ts';
-import type { JsonObject, Millis, SetId, StreamId } from '../core/vocabulary.ts';
+import type { JsonObject, Millis, StreamId } from '../core/vocabulary.ts';
 import type { AuditEntry } from '../pipeline/ports.ts';
 
 /** Who asks for a change, for the audit row that commits with it. */
@@ -56,20 +56,6 @@ export type SignSet = (claims: SetClaims, algorithm: SigningAlgorithm) => Promis
 
 /** The key may still be verified by: its SETs are repeated as they are. Else they are signed anew. */
 export type IsKeyServed = (kid: string) => boolean;
-
-/** One SET on its way. */
-export type Delivery = {
-  readonly id: SetId;
-  readonly streamId: StreamId;
-  readonly claims: SetClaims;
-  readonly compact?: string;
-  readonly kid?: string;
-  /** Earlier attempts. */
-  readonly attempts: number;
-  readonly createdAtMs: Millis;
-  /** Of this claim: whoever claims it later has a higher one. */
-  readonly fence: number;
-};
 
 /** What a Receiver answered to one push. */
 export type PushOutcome =

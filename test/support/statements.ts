@@ -73,7 +73,8 @@ export function aPipeline(database: Database): Pipeline {
     throw new Error('a bug');
   };
   const handle = createHandleSignal({
-    store: createSignalStore({ database }),
+    store: createSignalStore({ database, readAudiences: async () => [] }),
+    iss: 'https://hub.example',
     announcer: { announce: (topic) => void announced.push(topic) },
     nowMs: () => Date.now() + clock.aheadMs,
     newId,

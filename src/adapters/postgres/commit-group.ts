@@ -9,6 +9,7 @@ import { insertAudit } from './audit-store.ts';
 import type { Statements } from './database.ts';
 import { lockFeed } from './feed-append.ts';
 import { changeLink, type MadeChange } from './link-changes.ts';
+import { insertSets } from './delivery-rows.ts';
 import { recordSignals } from './record-signals.ts';
 import { handledRevocation, placeChange, type Change, type PlacedChange } from './revocation-feed.ts';
 import type { Ending } from './revocation-writes.ts';
@@ -65,6 +66,11 @@ export async function commitGroup(
   await together([
     placed.write(),
     recordSignals(tx, answered, nowMs),
+    insertSets(
+      tx,
+      group.flatMap(({ signalId, sets }) => sets.map((set) => ({ ...set, signalId }))),
+      nowMs,
+    ),
     insertAudit(
       tx,
       answered.flatMap(({ decided, effects }) => auditEntries(decided, effects, nowMs)),

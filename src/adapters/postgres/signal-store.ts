@@ -9,6 +9,7 @@ import type {
   SignalStore,
   SignalTransaction,
 } from '../../pipeline/store.ts';
+import type { ReadAudiences } from './audiences.ts';
 import { commitGroup } from './commit-group.ts';
 import { sqlStateOf } from './database-failures.ts';
 import type { Database, Statements } from './database.ts';
@@ -22,14 +23,18 @@ import { together } from './together.ts';
 /** Two nodes met over the same rows or the same external id: a second look decides. */
 const retriedStates = new Set(['40001', '40P01', '23505']);
 
-export function createSignalStore({ database }: { readonly database: Database }): SignalStore {
+export function createSignalStore(options: {
+  readonly database: Database;
+  readonly readAudiences: ReadAudiences;
+}): SignalStore {
+  const { database, readAudiences } = options;
   const once = <T>(
     first: FirstQuestions,
     work: (tx: SignalTransaction, answers: FirstAnswers) => Promise<T>,
   ): Promise<T> =>
     database.transact<FirstAnswers, T>(
       (tx, answers) => work(transactionOn(tx), answers),
-      (tx) => answerFirst(tx, first),
+      (tx) => answerFirst(tx, first, readAudiences),
     );
   return {
     async transact(first, work) {
@@ -45,13 +50,18 @@ export function createSignalStore({ database }: { readonly database: Database })
   };
 }
 
-async function answerFirst(tx: Statements, first: FirstQuestions): Promise<FirstAnswers> {
-  const [, earlier, registries] = await together([
+async function answerFirst(
+  tx: Statements,
+  first: FirstQuestions,
+  readAudiences: ReadAudiences,
+): Promise<FirstAnswers> {
+  const [, earlier, registries, audiences] = await together([
     first.registries === 'read' ? shareRegistry(tx) : lockRegistry(tx),
     findEarlier(tx, first.keys),
     readRegistries(tx, first.queries),
+    readAudiences(tx),
   ]);
-  return { earlier, registries };
+  return { earlier, registries, audiences };
 }
 
 const transactionOn = (tx: Statements): SignalTransaction => ({

@@ -21,7 +21,7 @@ export type EventType = {
   /** Filled in at our own doors, where people write by hand; never into a SET. */
   readonly defaults: JsonObject;
   readonly example: JsonObject;
-  /** Ours travel to downstream receivers as this event; absent: as itself, or for `null` not at all. */
+  /** Travels to downstream receivers as this event; absent: as itself, or for `null` not at all. */
   readonly downstreamAs?: string | null;
 };
 

@@ -4,7 +4,8 @@ import { commonMembers, type EventType, openObject, ShortText } from './event-ty
 
 const risc = (
   name: string,
-  row: Pick<EventType, 'section' | 'description'> & Partial<Pick<EventType, 'data' | 'defaults' | 'example'>>,
+  row: Pick<EventType, 'section' | 'description'> &
+    Partial<Pick<EventType, 'data' | 'defaults' | 'example' | 'downstreamAs'>>,
 ): EventType => ({
   profile: 'risc',
   name,
@@ -62,5 +63,6 @@ export const riscEventTypes: readonly EventType[] = [
   risc('sessions-revoked', {
     section: 'RISC 1.0 §2.11',
     description: 'All sessions of the account have ended; superseded by session-revoked of CAEP.',
+    downstreamAs: 'session-revoked',
   }),
 ];

@@ -1,0 +1,113 @@
+import type { SetClaims, SignedSet } from '../core/set-claims.ts';
+import type { SigningAlgorithm } from '../core/stream.ts';
+import type { Millis, SetId, StreamId } from '../core/vocabulary.ts';
+import type { PushAnswer } from './ports.ts';
+
+/** One SET on its way, in the hands of who claimed it. */
+export type Claim = {
+  readonly id: SetId;
+  readonly streamId: StreamId;
+  readonly claims: SetClaims;
+  readonly algorithm: SigningAlgorithm;
+  /** As signed before; absent: it never left. */
+  readonly signed?: SignedSet;
+  /** This one included. */
+  readonly attempts: number;
+  readonly createdAtMs: Millis;
+  /** Of this claim: whoever claims it later has a higher one. */
+  readonly fence: number;
+};
+
+export type ClaimedPush = Claim & {
+  readonly endpointUrl: string;
+  readonly authorization?: string;
+  /** Of the stream, up to now. */
+  readonly failuresInRow: number;
+};
+
+/** How one attempt ended. `retry` comes again at `dueAtMs`. */
+export type Settlement = Pick<Claim, 'id' | 'fence'> &
+  (
+    | { readonly state: 'delivered'; readonly answer?: PushAnswer }
+    | { readonly state: 'dead'; readonly answer: PushAnswer }
+    | { readonly state: 'retry'; readonly answer: PushAnswer; readonly dueAtMs: Millis }
+  );
+
+/** What the endpoint of a stream has been like. */
+export type EndpointState = {
+  readonly streamId: StreamId;
+  readonly failuresInRow: number;
+  readonly blockedUntilMs: Millis;
+};
+
+/**
+ * The rows are the truth: whatever is pending, due and not claimed is found by the next who looks, whoever forgot it.
+ * Of one principal on one stream only the first that is pending can be claimed, so that they arrive in order.
+ */
+export type DeliveryStore = {
+  /** Claims what is due for push, denials first, until `untilMs`. `room`: how many more a stream may have; absent: `roomMax`. */
+  claimPushes(ask: {
+    readonly nowMs: Millis;
+    readonly untilMs: Millis;
+    readonly room: ReadonlyMap<StreamId, number>;
+    readonly roomMax: number;
+    readonly limit: number;
+  }): Promise<readonly ClaimedPush[]>;
+  /** Claims still held are held longer. */
+  keepClaims(claims: readonly Pick<Claim, 'id' | 'fence'>[], untilMs: Millis): Promise<void>;
+  /** Before the first byte leaves. @returns whose claim still holds: only these may be sent. */
+  storeSigned(
+    signed: readonly (Pick<Claim, 'id' | 'fence'> & { readonly signed: SignedSet })[],
+    nowMs: Millis,
+  ): Promise<ReadonlySet<SetId>>;
+  /** Only by the newest claim. */
+  settle(
+    settlements: readonly Settlement[],
+    endpoints: readonly EndpointState[],
+    nowMs: Millis,
+  ): Promise<void>;
+  /**
+   * SETs for one poll, in order, handed out until `untilMs` and again afterwards. Of a stream that is not enabled only
+   * those about the stream itself.
+   */
+  takeForPoll(
+    streamId: StreamId,
+    ask: { readonly nowMs: Millis; readonly untilMs: Millis; readonly limit: number },
+  ): Promise<{ readonly taken: readonly Claim[]; readonly more: boolean }>;
+  /** Unknown ids, and those of other streams, change nothing. */
+  acknowledge(
+    streamId: StreamId,
+    acks: readonly string[],
+    errors: ReadonlyMap<string, PushAnswer>,
+    nowMs: Millis,
+  ): Promise<void>;
+};
+
+/** For people: what could not be delivered. */
+export type DeadLetters = {
+  list(
+    streamId: StreamId,
+    page: { readonly after?: number; readonly limit: number },
+  ): Promise<readonly DeadLetter[]>;
+  /** Makes them pending and due again. With `dryRun` only counts. */
+  replay(
+    streamId: StreamId,
+    which: ReplayRange,
+    options: { readonly dryRun: boolean; readonly by: { readonly actor: string; readonly atMs: Millis } },
+  ): Promise<number>;
+};
+export type ReplayRange = {
+  readonly ids?: readonly string[];
+  readonly fromMs?: Millis;
+  readonly untilMs?: Millis;
+};
+export type DeadLetter = {
+  readonly seq: number;
+  readonly id: SetId;
+  readonly eventType: string;
+  readonly signalId?: string;
+  readonly attempts: number;
+  readonly createdAtMs: Millis;
+  readonly settledAtMs: Millis;
+  readonly answer: PushAnswer;
+};

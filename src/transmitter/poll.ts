@@ -1,0 +1,125 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { SignedSet } from '../core/set-claims.ts';
+import type { Millis, StreamId } from '../core/vocabulary.ts';
+import type { Announcer } from '../pipeline/ports.ts';
+import type { Claim, DeliveryStore } from './delivery-ports.ts';
+import type { IsKeyServed, PushAnswer, SignSet } from './ports.ts';
+
+/** SETs of one answer, whatever was asked for. */
+export const setsPerPollMax = 100;
+/** Below what proxies in between wait for. */
+const waitMsMax = 25_000;
+/** Whatever a wake-up lost is found by looking. */
+const lookEveryMs = 2_000;
+/** What was handed out and not acknowledged comes again after so long. */
+const comesAgainAfterMs = 30_000;
+
+export type PollAsk = {
+  /** 0 acknowledges only. */
+  readonly setsMax: number;
+  readonly returnImmediately: boolean;
+  readonly acks: readonly string[];
+  readonly errors: ReadonlyMap<string, PushAnswer>;
+};
+export type PollAnswer = {
+  readonly sets: { readonly [jti: string]: string };
+  readonly moreAvailable: boolean;
+};
+
+export type PollPorts = {
+  readonly store: DeliveryStore;
+  readonly sign: SignSet;
+  readonly isServed: IsKeyServed;
+  readonly announcer: Pick<Announcer, 'subscribe'>;
+  readonly nowMs: () => Millis;
+};
+
+export type Poll = (streamId: StreamId, ask: PollAsk, stop: AbortSignal) => Promise<PollAnswer>;
+
+const nothing: PollAnswer = { sets: {}, moreAvailable: false };
+
+/**
+ * Answers polls: acknowledgements first, whatever the stream's status; then what is pending, at once or as soon as there is
+ * something. Of one stream one poll waits at a time: a newer one sends the older away empty-handed.
+ *
+ * @see RFC 8936 §2
+ */
+export function createPoll(ports: PollPorts): { readonly poll: Poll; close(): void } {
+  const { store, nowMs } = ports;
+  const waiting = new Map<StreamId, AbortController>();
+
+  async function take(streamId: StreamId, limit: number): Promise<PollAnswer> {
+    const now = nowMs();
+    const { taken, more } = await store.takeForPoll(streamId, {
+      nowMs: now,
+      untilMs: now + comesAgainAfterMs,
+      limit,
+    });
+    const signed = await Promise.all(taken.map((claim) => signedBytes(claim)));
+    const fresh = signed.flatMap(({ claim, isNew, signed: set }) =>
+      isNew ? [{ id: claim.id, fence: claim.fence, signed: set }] : [],
+    );
+    if (fresh.length > 0) await store.storeSigned(fresh, now);
+    return {
+      sets: Object.fromEntries(signed.map(({ claim, signed: set }) => [claim.id, set.compact])),
+      moreAvailable: more,
+    };
+  }
+
+  async function signedBytes(
+    claim: Claim,
+  ): Promise<{ readonly claim: Claim; readonly signed: SignedSet; readonly isNew: boolean }> {
+    const { signed: before } = claim;
+    if (before !== undefined && ports.isServed(before.kid)) return { claim, signed: before, isNew: false };
+    return { claim, signed: await ports.sign(claim.claims, claim.algorithm), isNew: true };
+  }
+
+  async function waitFor(streamId: StreamId, limit: number, stop: AbortSignal): Promise<PollAnswer> {
+    const mine = new AbortController();
+    waiting.get(streamId)?.abort();
+    waiting.set(streamId, mine);
+    const ended = AbortSignal.any([mine.signal, stop, AbortSignal.timeout(waitMsMax)]);
+    const bell = createBell(ports.announcer);
+    try {
+      while (!ended.aborted) {
+        const answer = await take(streamId, limit);
+        if (Object.keys(answer.sets).length > 0) return answer;
+        await bell.rings(ended);
+      }
+      return nothing;
+    } finally {
+      bell.close();
+      if (waiting.get(streamId) === mine) waiting.delete(streamId);
+    }
+  }
+
+  return {
+    async poll(streamId, { setsMax, returnImmediately, acks, errors }, stop) {
+      if (acks.length + errors.size > 0) await store.acknowledge(streamId, acks, errors, nowMs());
+      if (setsMax === 0) return nothing;
+      const limit = Math.min(setsMax, setsPerPollMax);
+      return returnImmediately ? take(streamId, limit) : waitFor(streamId, limit, stop);
+    },
+    close() {
+      for (const mine of waiting.values()) mine.abort();
+    },
+  };
+}
+
+/** Rings when something was put on its way, when a stream changed, and every now and then; once for what came meanwhile. */
+function createBell(announcer: Pick<Announcer, 'subscribe'>) {
+  let rang = new AbortController();
+  const ring = () => rang.abort();
+  const ends = [announcer.subscribe('deliveries', ring), announcer.subscribe('streams', ring)];
+  return {
+    async rings(ended: AbortSignal): Promise<void> {
+      await delay(lookEveryMs, undefined, { signal: AbortSignal.any([rang.signal, ended]) }).catch(
+        () => undefined,
+      );
+      rang = new AbortController();
+    },
+    close() {
+      for (const end of ends) end();
+    },
+  };
+}
