@@ -23,6 +23,8 @@ export type ClaimedPush = Claim & {
   readonly authorization?: string;
   /** Of the stream, up to now. */
   readonly failuresInRow: number;
+  /** Of the attempt before this one. */
+  readonly previousErr?: string;
 };
 
 /** How one attempt ended. `retry` comes again at `dueAtMs`. */

@@ -50,12 +50,14 @@ export function createDeliveryStore(options: {
            SET claimed_until_ms = ${untilMs}, fence = d.fence + 1, attempts = d.attempts + 1
           FROM chosen c JOIN hub.deliveries o ON o.seq = c.seq JOIN hub.streams s ON s.id = o.stream_id
          WHERE d.seq = c.seq
-        RETURNING ${claimColumns}, s.endpoint_url, s.authorization_sealed, s.failures_in_row`);
+        RETURNING ${claimColumns}, s.endpoint_url, s.authorization_sealed, s.failures_in_row,
+                  d.last_answer ->> 'err' AS previous_err`);
       return rows.map(
         (row): ClaimedPush => ({
           ...toClaim(row),
           endpointUrl: row.endpoint_url,
           failuresInRow: row.failures_in_row,
+        ...(row.previous_err === null ? {} : { previousErr: row.previous_err }),
           ...(row.authorization_sealed === null
             ? {}
             : { authorization: openAuthorization(streamId(row.stream_id), row.authorization_sealed) }),
@@ -143,6 +145,7 @@ type PushRow = ClaimRow & {
   readonly endpoint_url: string;
   readonly authorization_sealed: Uint8Array | null;
   readonly failures_in_row: number;
+  readonly previous_err: string | null;
 };
 
 const toClaim = (row: ClaimRow): Claim => ({
