@@ -156,6 +156,8 @@ CREATE INDEX revocations_shares ON hub.revocations USING gin (shares jsonb_path_
 CREATE INDEX revocations_family ON hub.revocations (source_id, subject_key, family) WHERE state = 'live' AND family IS NOT NULL;
 CREATE INDEX revocations_agent ON hub.revocations (agent) WHERE state = 'live' AND agent IS NOT NULL;
 CREATE INDEX revocations_standing ON hub.revocations (standing_id) WHERE standing_id IS NOT NULL;
+-- Without a pending list, which a kill would have to empty one day.
+CREATE INDEX revocations_match ON hub.revocations USING gin (match jsonb_path_ops) WITH (fastupdate = off);
 CREATE INDEX revocations_newest ON hub.revocations (put_at_ms, id);
 CREATE INDEX revocations_ended ON hub.revocations (ended_at_ms) WHERE state <> 'live';
 
