@@ -25,7 +25,9 @@ export async function warmUp(ports: PipelinePorts): Promise<void> {
       await ports.store.transact({ registries: 'read', keys, queries }, async (tx, facts) => {
         const now = ports.nowMs();
         const decisions = await decideGroup(ports, tx, [asked], facts, now);
-        const decided = decisions.flatMap((one) => (one.kind === 'done' ? [{ ...one.result, sets: [] }] : []));
+        const decided = decisions.flatMap((one) =>
+          one.kind === 'done' ? [{ ...one.result, sets: [] }] : [],
+        );
         await tx.commit(decided, now);
         throw new RolledBack();
       });

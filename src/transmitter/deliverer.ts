@@ -20,11 +20,9 @@ export type DelivererPorts = {
   readonly isServed: IsKeyServed;
   readonly push: PushSet;
   /** What follows from an answer, for the SET and for what is tried next at that endpoint. */
-  readonly judge: (
-    claim: ClaimedPush,
-    outcome: PushOutcome,
-    nowMs: Millis,
-  ) => { readonly settlement: Settlement; readonly endpoint?: EndpointState };
+  readonly judge: JudgePush;
+  /** After so many failures in a row one SET at a time is tried. */
+  readonly trialFrom: number;
   readonly announcer: Pick<Announcer, 'subscribe'>;
   /** It is tried again then; the queue's word for it. */
   readonly later: (streamId: StreamId, dueAtMs: Millis) => void;
@@ -32,6 +30,12 @@ export type DelivererPorts = {
   readonly onOutcome: (claim: ClaimedPush, outcome: PushOutcome, settlement: Settlement) => void;
   readonly onError: (error: unknown) => void;
 };
+
+export type JudgePush = (
+  claim: ClaimedPush,
+  outcome: PushOutcome,
+  times: { readonly startedAtMs: Millis; readonly nowMs: Millis },
+) => { readonly settlement: Settlement; readonly endpoint?: EndpointState };
 
 export type Deliverer = {
   /** Something may be due. */
@@ -97,6 +101,7 @@ export function createDeliverer(ports: DelivererPorts): Deliverer {
       untilMs: now + leaseMs,
       room: roomOf(held),
       roomMax: inFlightPerStreamMax,
+      trialFrom: ports.trialFrom,
       limit,
     });
     for (const claim of claims) {
@@ -115,14 +120,16 @@ export function createDeliverer(ports: DelivererPorts): Deliverer {
   async function attemptOne(claim: ClaimedPush): Promise<void> {
     const compact = await bytesOf(claim);
     if (compact === undefined || stop.signal.aborted) return;
+    const startedAtMs = nowMs();
     const outcome = await ports.push({
       endpointUrl: claim.endpointUrl,
       ...(claim.authorization === undefined ? {} : { authorization: claim.authorization }),
       compact,
+      ...(claim.previousErr === undefined ? {} : { previousErr: claim.previousErr }),
       stop: stop.signal,
     });
     const now = nowMs();
-    const judged = ports.judge(claim, outcome, now);
+    const judged = ports.judge(claim, outcome, { startedAtMs, nowMs: now });
     const settled = stop.signal.aborted && outcome.kind === 'retry' ? comeAgain(claim, outcome, now) : judged;
     await settle(settled);
     if (settled.settlement.state === 'retry') ports.later(claim.streamId, settled.settlement.dueAtMs);
@@ -156,7 +163,7 @@ export function createDeliverer(ports: DelivererPorts): Deliverer {
 }
 
 type SignedClaim = Pick<ClaimedPush, 'id' | 'fence'> & { readonly signed: SignedSet };
-type Settled = ReturnType<DelivererPorts['judge']>;
+type Settled = ReturnType<JudgePush>;
 
 /** We stopped, not the Receiver: nobody waits for that. */
 const comeAgain = (

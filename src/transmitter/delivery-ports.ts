@@ -47,12 +47,16 @@ export type EndpointState = {
  * Of one principal on one stream only the first that is pending can be claimed, so that they arrive in order.
  */
 export type DeliveryStore = {
-  /** Claims what is due for push, denials first, until `untilMs`. `room`: how many more a stream may have; absent: `roomMax`. */
+  /**
+   * Claims what is due for push, denials first, until `untilMs`. `room`: how many more a stream may have that has some on
+   * their way; the others may have `roomMax`. A stream that failed `trialFrom` times in a row gets one, if it has none.
+   */
   claimPushes(ask: {
     readonly nowMs: Millis;
     readonly untilMs: Millis;
     readonly room: ReadonlyMap<StreamId, number>;
     readonly roomMax: number;
+    readonly trialFrom: number;
     readonly limit: number;
   }): Promise<readonly ClaimedPush[]>;
   /** Claims still held are held longer. */

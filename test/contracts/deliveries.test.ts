@@ -74,6 +74,7 @@ forEachDatabase('deliveries', (fixture) => {
       untilMs: (parts.nowMs ?? now) + 5_000,
       room: new Map(parts.room),
       roomMax: parts.roomMax ?? 16,
+      trialFrom: 5,
       limit: parts.limit ?? 256,
     });
   const of = (stream: StreamId, claims: readonly Claim[]) => claims.filter((one) => one.streamId === stream);
@@ -126,6 +127,13 @@ forEachDatabase('deliveries', (fixture) => {
       await put(...many(busy), ...many(idle));
       const claims = await claim({ room: [[busy, 1]] });
       expect([of(busy, claims).length, of(idle, claims).length]).toEqual([1, 3]);
+    });
+
+    it('a stream that fails and fails is tried with one SET, and with no other while that is on its way', async () => {
+      const stream = await aStream({ failuresInRow: 5 });
+      await put(...['a', 'b', 'c'].map((principal) => aSet(stream, { principal })));
+      expect(of(stream, await claim({ room: [[stream, 15]] }))).toEqual([]);
+      expect(of(stream, await claim())).toHaveLength(1);
     });
 
     it('says where to, by what credential and in which algorithm', async () => {

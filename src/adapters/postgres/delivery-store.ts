@@ -30,10 +30,11 @@ export function createDeliveryStore(options: {
 }): DeliveryStore {
   const { database, openAuthorization } = options;
   return {
-    async claimPushes({ nowMs, untilMs, room, roomMax, limit }) {
+    async claimPushes({ nowMs, untilMs, room, roomMax, trialFrom, limit }) {
       const { rows } = await database.db.execute<PushRow>(sql`
         WITH next AS (
-          SELECT n.seq, n.stream_id, row_number() OVER (PARTITION BY n.stream_id ORDER BY n.denies DESC, n.seq) AS nth, n.denies
+          SELECT n.seq, n.stream_id, row_number() OVER (PARTITION BY n.stream_id ORDER BY n.denies DESC, n.seq) AS nth, n.denies,
+                 s.failures_in_row >= ${trialFrom} AS fails
             FROM hub.streams s
            CROSS JOIN LATERAL (
              SELECT d.seq, d.stream_id, d.denies FROM hub.deliveries d
@@ -45,7 +46,8 @@ export function createDeliveryStore(options: {
           SELECT n.seq FROM next n
             LEFT JOIN unnest(${sql.param([...room.keys()])}::text[], ${sql.param([...room.values()])}::integer[]) AS r (id, room)
               ON r.id = n.stream_id
-           WHERE n.nth <= coalesce(r.room, ${roomMax}) ORDER BY n.denies DESC, n.seq LIMIT ${limit})
+           WHERE n.nth <= CASE WHEN NOT n.fails THEN coalesce(r.room, ${roomMax}) WHEN r.id IS NULL THEN 1 ELSE 0 END
+           ORDER BY n.denies DESC, n.seq LIMIT ${limit})
         UPDATE hub.deliveries d
            SET claimed_until_ms = ${untilMs}, fence = d.fence + 1, attempts = d.attempts + 1
           FROM chosen c JOIN hub.deliveries o ON o.seq = c.seq JOIN hub.streams s ON s.id = o.stream_id
@@ -57,7 +59,7 @@ export function createDeliveryStore(options: {
           ...toClaim(row),
           endpointUrl: row.endpoint_url,
           failuresInRow: row.failures_in_row,
-        ...(row.previous_err === null ? {} : { previousErr: row.previous_err }),
+          ...(row.previous_err === null ? {} : { previousErr: row.previous_err }),
           ...(row.authorization_sealed === null
             ? {}
             : { authorization: openAuthorization(streamId(row.stream_id), row.authorization_sealed) }),
