@@ -2,6 +2,7 @@ import { Type, type Static, type TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { adminTokenCharactersMin } from './authorization/bootstrap.ts';
 import { secretsKeyCharactersMin } from './authorization/keyring.ts';
+import { type AllowEntry, allowEntriesMax, parseOutboundAllow } from './core/outbound-allow.ts';
 import { Problem, type FieldError } from './core/problem.ts';
 import { logLevels } from './http/log.ts';
 
@@ -78,6 +79,18 @@ export const configSchema = Type.Object({
       16,
     ),
   ),
+  OUTBOUND_ALLOW: Type.Optional(
+    Type.String({
+      description:
+        'What the hub may send requests to although it is not public: comma-separated `host[:port]`, addresses or CIDR ranges. A host opens private and loopback addresses, an address or range itself. Loopback hosts that are listed may be plain http.',
+    }),
+  ),
+  EXTRA_CA_FILE: Type.Optional(
+    Type.String({
+      description:
+        'Certificates in PEM that are trusted for requests of the hub, beside the public ones that come with Node.',
+    }),
+  ),
   LOG_LEVEL: Type.Enum([...logLevels], {
     description: 'Lines below this level are not written.',
     default: 'info',
@@ -104,6 +117,9 @@ export type Config = {
   readonly adminToken?: Secret;
   readonly secretsKey?: Secret;
   readonly metricsToken?: Secret;
+  /** Empty: nothing but public addresses. */
+  readonly outboundAllow: readonly AllowEntry[];
+  readonly extraCaFile?: string;
   readonly logLevel: Variables['LOG_LEVEL'];
 };
 
@@ -120,7 +136,7 @@ export function parseConfig(environment: Environment): Config {
     errors.push(...mistakes(name, schema, value));
   }
   const variables = values as Variables;
-  errors.push(...missing(variables));
+  errors.push(...missing(variables), ...badEntries(variables));
   if (errors.length > 0) {
     const list = errors.map(({ path, message }) => `${path} ${message}`).join('; ');
     throw new Problem('invalid-configuration', `The environment is not valid: ${list}.`, {
@@ -161,9 +177,23 @@ function missing({ DATABASE_URL, ADMIN_TOKEN, SECRETS_KEY }: Variables): readonl
     }));
 }
 
+/** Names the places, not what stands there. */
+function badEntries({ OUTBOUND_ALLOW }: Variables): readonly FieldError[] {
+  if (OUTBOUND_ALLOW === undefined) return [];
+  const entries = parseOutboundAllow(OUTBOUND_ALLOW);
+  const path = 'OUTBOUND_ALLOW';
+  if (entries.length > allowEntriesMax) {
+    return [{ path, message: `must list at most ${allowEntriesMax} entries` }];
+  }
+  const bad = entries.flatMap((entry, index) => (entry === undefined ? [index + 1] : []));
+  if (bad.length === 0) return [];
+  return [{ path, message: `must list host[:port], addresses or CIDR ranges; wrong: no. ${bad.join(', ')}` }];
+}
+
 function toConfig(variables: Variables): Config {
   const { HOST, PORT, DATA_DIR, DATABASE_URL, ADMIN_TOKEN, SECRETS_KEY, METRICS_TOKEN, LOG_LEVEL } =
     variables;
+  const { OUTBOUND_ALLOW, EXTRA_CA_FILE } = variables;
   return {
     host: HOST,
     port: PORT,
@@ -172,6 +202,8 @@ function toConfig(variables: Variables): Config {
     ...(ADMIN_TOKEN === undefined ? {} : { adminToken: new Secret(ADMIN_TOKEN) }),
     ...(SECRETS_KEY === undefined ? {} : { secretsKey: new Secret(SECRETS_KEY) }),
     ...(METRICS_TOKEN === undefined ? {} : { metricsToken: new Secret(METRICS_TOKEN) }),
+    outboundAllow: parseOutboundAllow(OUTBOUND_ALLOW ?? '').filter((entry) => entry !== undefined),
+    ...(EXTRA_CA_FILE === undefined ? {} : { extraCaFile: EXTRA_CA_FILE }),
     logLevel: LOG_LEVEL,
   };
 }

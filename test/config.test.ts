@@ -23,6 +23,7 @@ describe('the environment', () => {
       host: '127.0.0.1',
       port: 8080,
       dataDir: './data',
+      outboundAllow: [],
       logLevel: 'info',
     });
   });
@@ -67,6 +68,19 @@ describe('the environment', () => {
     expect(short.errors).toEqual([{ path: 'SECRETS_KEY', message: 'must have at least 32 characters' }]);
     const config = parseConfig({ DATABASE_URL, ADMIN_TOKEN: long, SECRETS_KEY: long });
     expect(config.databaseUrl?.reveal()).toBe(DATABASE_URL);
+  });
+
+  it('says which entries of OUTBOUND_ALLOW are none, by their place', () => {
+    expect(parseConfig({ OUTBOUND_ALLOW: 'localhost:8443, 10.0.0.0/8,::1' }).outboundAllow).toHaveLength(3);
+    expect(refusalOf({ OUTBOUND_ALLOW: 'a.example,https://b.example,10.0.0.1/8' }).errors).toEqual([
+      {
+        path: 'OUTBOUND_ALLOW',
+        message: 'must list host[:port], addresses or CIDR ranges; wrong: no. 2, 3',
+      },
+    ]);
+    expect(refusalOf({ OUTBOUND_ALLOW: 'a.example,'.repeat(1_000) }).errors).toEqual([
+      { path: 'OUTBOUND_ALLOW', message: 'must list at most 1000 entries' },
+    ]);
   });
 
   it('refuses an admin token that no Authorization header can carry', () => {

@@ -86,3 +86,10 @@ export const unstorableText = (errors: readonly FieldError[]): Problem =>
     hint: 'Send well-formed Unicode without U+0000.',
     errors,
   });
+
+/**
+ * A stranger's text as it may be stored, logged and shown: cut, and what moves a cursor, turns lines around or is half a
+ * character is replaced.
+ */
+export const harmlessText = (text: string, lengthMax: number): string =>
+  text.slice(0, lengthMax).replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Surrogate}]/gu, '\u{fffd}');

@@ -61,25 +61,27 @@ export type IsKeyServed = (kid: string) => boolean;
 export type PushOutcome =
   /** 202, or another 2xx, which is noted. */
   | { readonly kind: 'delivered'; readonly status: number }
-  /** May succeed later. `retryAfterMs`: the Receiver asked for so much patience. */
+  /** May succeed later. `retryAfterMs`: not sooner; the Receiver asked for so much patience, or needs it for our keys. */
   | { readonly kind: 'retry'; readonly answer: PushAnswer; readonly retryAfterMs?: number }
   /** Will not succeed as it is: this SET is dead, the stream goes on. */
   | { readonly kind: 'rejected'; readonly answer: PushAnswer }
   /** Nothing will succeed there until somebody changes something: credentials or address. */
   | { readonly kind: 'blocked'; readonly answer: PushAnswer };
 
-/** Kept and shown to the operator; texts are the Receiver's, capped. */
+/** Kept and shown to the operator, not to the Receiver; texts are the Receiver's, capped, or say where the hub did not go. */
 export type PushAnswer = {
   readonly status?: number;
-  /** RFC 8935 §2.4, or a word of ours for what never got an answer: `timeout`, `refused-address`, `tls`, `network`. */
+  /** RFC 8935 §2.4, or a `FetchFailure` (`timeout`, `tls` …) when there was no whole answer. */
   readonly err?: string;
   readonly description?: string;
 };
 
-/** One attempt; never throws. `stop` ends it early. */
+/** One attempt; never throws for what the Receiver does. `stop` ends it early. */
 export type PushSet = (push: {
   readonly endpointUrl: string;
   readonly authorization?: string;
   readonly compact: string;
+  /** `err` of the attempt before this one: `invalid_key` twice in a row rejects the SET. */
+  readonly previousErr?: string;
   readonly stop: AbortSignal;
 }) => Promise<PushOutcome>;
