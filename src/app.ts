@@ -17,6 +17,7 @@ import { createServer, type HubServer } from './http/server.ts';
 import { openPlatform, warn, type Platform } from './app/platform.ts';
 import { wireAgents } from './app/wire-agents.ts';
 import { wireAudit } from './app/wire-audit.ts';
+import { wireKeys } from './app/wire-keys.ts';
 import { wirePoints } from './app/wire-points.ts';
 import { wireRegistries } from './app/wire-registries.ts';
 import { wireSchedule } from './app/wire-schedule.ts';
@@ -105,7 +106,8 @@ async function wire(platform: Platform, config: Config, closers: Closers): Promi
   const points = await wirePoints(server, hub, { tokens, issuers });
   const signals = await wireSignals(server, hub, { issuers, points });
   await wireAgents(server, hub, { issuers, signals });
-  wireSchedule(hub, signals);
+  const keys = await wireKeys(server, hub);
+  wireSchedule(hub, signals, keys);
   await server.ready();
   return server;
 }

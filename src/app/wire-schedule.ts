@@ -5,6 +5,7 @@ import { createDueStore, createSweeps } from '../adapters/postgres/revocation-sw
 import { vacuumEmbedded } from '../adapters/postgres/vacuum.ts';
 import { newId } from '../adapters/system/ids.ts';
 import { createDueWork } from '../pipeline/due-work.ts';
+import type { KeyRing } from '../transmitter/key-ring.ts';
 import type { Hub } from './platform.ts';
 import type { Signals } from './wire-signals.ts';
 
@@ -21,7 +22,7 @@ const startAgainMs = 2 * secondMs;
  * What is due later and what is done again and again, on any node. Starts in the background: the hub listens before,
  * and `/readyz` notes that it has not started.
  */
-export function wireSchedule(hub: Hub, { handle }: Signals): void {
+export function wireSchedule(hub: Hub, { handle }: Signals, keys: Pick<KeyRing, 'sweep'>): void {
   const { database, announcer, clock, log, metrics, parts, closers } = hub;
   const { nowMs } = clock;
   const held = createHeldStore({ database, announcer });
@@ -40,6 +41,7 @@ export function wireSchedule(hub: Hub, { handle }: Signals): void {
     'old-feed-log': every(5 * minuteMs, (stop) => sweeps.trimFeedLog(feedLogKept, stop)),
     'old-kill-counts': every(minuteMs, (stop) => sweeps.trimKillCounts(nowMs() - 2 * minuteMs, stop)),
     'old-receipts': every(60 * minuteMs, (stop) => sweeps.trimReceipts(nowMs() - receiptsKeptMs, stop)),
+    'superseded-keys': every(minuteMs, () => keys.sweep()),
   };
   if (database.kind === 'embedded') {
     tasks['vacuum'] = every(10 * minuteMs, (stop) => vacuumEmbedded(database, stop));

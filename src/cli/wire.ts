@@ -10,6 +10,7 @@ import type { ReportsReply } from '../points/receipt-schemas.ts';
 import type { AddedPointReply, PointReply, toEnforcementReply } from '../points/schemas.ts';
 import type { CheckReply, RevocationReply } from '../revocations/schemas.ts';
 import type { SourceReply } from '../sources/schemas.ts';
+import type { KeyReply, RotationReply } from '../transmitter/key-schemas.ts';
 
 /** What travels, as the schemas of the features have it. */
 export type SignalRequest = Static<typeof SignalBody>;
@@ -46,6 +47,8 @@ export type Source = Static<typeof SourceReply>;
 export type Issuer = Static<typeof IssuerReply>;
 export type Token = Static<typeof TokenReply>;
 export type NewToken = Static<typeof NewTokenReply>;
+export type Key = Static<typeof KeyReply>;
+export type Rotation = Static<typeof RotationReply>;
 export type AuditRow = Static<typeof AuditItem>;
 export type AuditProof = Static<typeof AuditVerification>;
 export type Ready = Readiness & { readonly ready: boolean };

@@ -49,6 +49,7 @@ const tags = [
   { name: 'issuers', description: 'Whose tokens the points accept.' },
   { name: 'sources', description: 'Who speaks, and the most that this may cause.' },
   { name: 'tokens', description: 'Who may call.' },
+  { name: 'keys', description: 'What SETs are signed with, and how receivers verify them.' },
   { name: 'audit', description: 'Who did what, and the proof of it.' },
   { name: 'process', description: 'This process and its health.' },
 ];

@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Readable } from 'node:stream';
 import { Type } from 'typebox';
 import { Problem } from '../core/problem.ts';
+import { matchesEtag } from '../http/etag.ts';
 import type { EnforcementView } from './enforcement.ts';
 import { streamEnforcement } from './enforcement-stream.ts';
 import type { FeedConnections } from './feed-connections.ts';
@@ -31,7 +32,7 @@ import {
   reportsDefault,
   toReportReply,
 } from './receipt-schemas.ts';
-import { chooseEncoding, matchesEtag, type Snapshots } from './snapshot.ts';
+import { chooseEncoding, type Snapshots } from './snapshot.ts';
 
 export type FeedRoutesOptions = {
   readonly findStart: FindStart;

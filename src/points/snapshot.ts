@@ -166,9 +166,3 @@ export function chooseEncoding(acceptEncoding: string | undefined): SnapshotEnco
   const accepts = (name: string) => (accepted.get(name) ?? accepted.get('*') ?? 0) > 0;
   return snapshotEncodings.find((encoding) => encoding !== 'identity' && accepts(encoding)) ?? 'identity';
 }
-
-/** RFC 9110 §13.1.2: weak comparison. */
-export const matchesEtag = (ifNoneMatch: string | undefined, etag: string): boolean =>
-  ifNoneMatch !== undefined &&
-  ifNoneMatch.split(',').some((item) => item.trim() === '*' || bare(item.trim()) === bare(etag));
-const bare = (etag: string): string => etag.replace(/^W\//, '');

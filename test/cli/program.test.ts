@@ -85,7 +85,7 @@ describe('exit codes of DESIGN §13', () => {
     expect(commands).toEqual(
       expect.arrayContaining([
         ...['serve', 'kill', 'undo', 'lift', 'check', 'signal', 'watch', 'doctor', 'agent', 'revocation'],
-        ...['point', 'source', 'issuer', 'token', 'audit', 'held'],
+        ...['point', 'source', 'issuer', 'token', 'key', 'audit', 'held'],
       ]),
     );
     for (const command of commands.filter((name) => name !== 'help' && !stdout.startsWith(name))) {

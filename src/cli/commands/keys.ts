@@ -1,0 +1,63 @@
+import { Option, type Command } from 'commander';
+import { signingAlgorithms } from '../../core/stream.ts';
+import { type Bind, type CommandContext, withExamples } from '../command.ts';
+import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import { fields, millisText, table } from '../text.ts';
+import type { Key, Rotation } from '../wire.ts';
+
+type RotateOptions = { readonly algorithm: string; readonly compromised?: true };
+
+export function addKeyCommands(program: Command, bind: Bind): void {
+  const key = program.command('key').description('what SETs to receivers are signed with');
+  bind(key.command('list').description('list signing keys and what each does now'), list);
+  const rotateCommand = key
+    .command('rotate')
+    .description('replace a signing key; the new one signs when every receiver may know it')
+    .addOption(
+      new Option('--algorithm <algorithm>', 'which one').choices([...signingAlgorithms]).default('RS256'),
+    )
+    .option(
+      '--compromised',
+      'remove the old one at once; receivers refuse SETs until they fetch the new one',
+    );
+  bind<RotateOptions>(
+    withExamples(rotateCommand, ['key rotate', 'key rotate --algorithm ES256 --compromised']),
+    rotate,
+  );
+}
+
+async function list({ connect, screen }: CommandContext): Promise<ExitCode> {
+  const hub = await connect();
+  const page = await hub.call<{ readonly items: readonly Key[] }>('GET', '/v1/keys');
+  screen.show(page, ({ items }) =>
+    table(
+      ['key', 'algorithm', 'state', 'signs from', 'signs until'],
+      items.map((key) => [
+        key.kid,
+        key.algorithm,
+        key.state,
+        millisText(key.signs_from_ms),
+        key.signs_until_ms === undefined ? '' : millisText(key.signs_until_ms),
+      ]),
+      'No keys yet: the first one is made when it is needed.',
+    ),
+  );
+  return exitCodes.done;
+}
+
+async function rotate(
+  { connect, screen }: CommandContext,
+  { algorithm, compromised }: RotateOptions,
+): Promise<ExitCode> {
+  const hub = await connect();
+  const body = { algorithm, ...(compromised && { compromised }) };
+  screen.show(await hub.call<Rotation>('POST', '/v1/keys/rotate', { body }), linesOf);
+  return exitCodes.done;
+}
+
+const linesOf = ({ kid, algorithm, state, signs_from_ms: from, removed }: Rotation): readonly string[] => [
+  ...fields({ key: kid, algorithm, state, 'signs from': millisText(from), removed: removed.join(', ') }),
+  state === 'published'
+    ? 'Until then the one before it signs, and stays published as long as SETs by it are under way.'
+    : 'It signs from now on.',
+];
