@@ -99,7 +99,7 @@ export type PipelinePorts = {
   readonly nowMs: () => Millis;
   readonly newId: (prefix: 'sig' | 'set') => string;
   /** Of what goes out: the hub's own issuer. */
-  readonly iss: string;
+  readonly iss: () => string;
   readonly issuers: World['issuers'];
   /** Deciding threw and the built-in default reaction stood in for it: for the log, and an alert. */
   readonly onUndecided: (signal: SignalId, error: unknown) => void;

@@ -74,7 +74,7 @@ export function aPipeline(database: Database): Pipeline {
   };
   const handle = createHandleSignal({
     store: createSignalStore({ database, readAudiences: async () => [] }),
-    iss: 'https://hub.example',
+    iss: () => 'https://hub.example',
     announcer: { announce: (topic) => void announced.push(topic) },
     nowMs: () => Date.now() + clock.aheadMs,
     newId,
