@@ -9,12 +9,8 @@ import { createAnswers } from './enforcer-answers.ts';
 import { type Checker, createChecker } from './enforcer-checker.ts';
 import { createTeller } from './enforcer-reports.ts';
 import { createJudge, type Route } from './enforcer-judge.ts';
-import {
-  type EnforcerOptions,
-  type EnforcerSettings,
-  mergeIssuers,
-  readOptions,
-} from './enforcer-options.ts';
+import { mergeIssuers } from './enforcer-issuers.ts';
+import { type EnforcerOptions, type EnforcerSettings, readOptions } from './enforcer-options.ts';
 import type { CheckedRequest } from './enforcer-request.ts';
 import type { Clock, FeedClient, FeedClientOptions, FeedState } from './feed-types.ts';
 import { type FastifyHook, guardFastify, type GuardedRequest } from './guards/fastify.ts';
@@ -83,7 +79,7 @@ export function assembleEnforcer(options: EnforcerOptions, parts: EnforcerParts)
     onTrouble: (issuer, cause) =>
       options.onTrouble?.({ code: 'keys', text: `keys of ${issuer} could not be had`, cause }),
   });
-  tokens.accept(settings.issuers);
+  tokens.accept(mergeIssuers(settings.issuers, []));
   const cache = createRevocationCache();
   const feed = parts.connect({
     ...feedOptions(options),
