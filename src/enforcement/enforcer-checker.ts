@@ -46,8 +46,9 @@ export function createChecker(parts: {
   }
 
   function judgeAndAdmit(proven: Proven, route: Route): Access | Refusal {
-    const { token, request, credentials, nonceAge } = proven;
-    const presented = { token, route, method: request.method, hasNonce: nonceAge !== undefined };
+    const { token, request, credentials, hasProof, nonceAge } = proven;
+    const hasNonce = nonceAge !== undefined;
+    const presented = { token, route, method: request.method, hasProof, hasNonce };
     const verdict = judge.start(presented);
     if (verdict.reason) {
       const { scheme } = credentials;

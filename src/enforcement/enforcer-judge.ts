@@ -27,6 +27,8 @@ export type Presented = {
   readonly token: VerifiedToken;
   readonly route: Route;
   readonly method: string;
+  /** It came with a proof; without one the token is unbound, or somebody in front checks the binding. */
+  readonly hasProof: boolean;
   /** The proof carried one of our nonces. */
   readonly hasNonce: boolean;
 };
@@ -72,7 +74,7 @@ export const judgements: readonly Judgement[] = [
     section: 'RFC 9449 §9',
     whileOpen: false,
     judge: ({ demands, presented }) =>
-      demands.obligations.requireNonce && !presented.hasNonce ? reason('nonce-required') : undefined,
+      demands.obligations.requireNonce && !presented.hasNonce ? lacksNonce(presented) : undefined,
   },
   {
     name: 'scope',
@@ -157,6 +159,16 @@ const judgementsWhileOpen = judgements.filter(({ whileOpen }) => whileOpen);
 
 const stalenessRefuses = ({ route, method }: Presented, freshness: Freshness): Reason | undefined =>
   postureRefuses(route.class, method, freshness) ? reason('knowledge-stale') : undefined;
+
+/** Without a proof there is nowhere to put a nonce: asking for one would be asked again and again. */
+function lacksNonce({ hasProof, token }: Presented): Reason {
+  if (hasProof) return reason('nonce-required');
+  if (token.binding.kind === 'none') return reason('unbound-token');
+  return reason('restricted', {
+    retry: 'never',
+    text: 'This agent must prove its key with a nonce, for which this route has no place.',
+  });
+}
 
 function overRate({ demands, rates }: Case): Reason | undefined {
   for (const { id, effect, restrict } of demands.entries) {
