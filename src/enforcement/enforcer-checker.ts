@@ -41,7 +41,8 @@ export function createChecker(parts: {
   const provenBy = new WeakMap<Access, Proven>();
 
   function refuse(denied: Denied, route: Route): Access | Refusal {
-    const refusal = answers.refuse(denied, route);
+    const refusal = answers.refusalOf(denied, route);
+    answers.tell(refusal, denied);
     return admission.letPass(refusal, denied.token) ?? refusal;
   }
 

@@ -33,10 +33,10 @@ export type EnforcerOptions = {
   readonly replicas?: number;
   /** For how long caches in front of this process repeat an old decision. Default: 0. */
   readonly downstreamCacheSeconds?: number;
-  /** Every refusal, also those of report mode and of open requests. Must not throw. */
+  /** Every refusal, also those of report mode and of open requests. What it throws is told as trouble. */
   readonly onRefusal?: (refusal: Refusal) => void;
   readonly onState?: (state: FeedState) => void;
-  /** What went wrong and was survived, for a log: with the hub (`code` of the feed), or with an issuer's keys (`keys`). */
+  /** What went wrong and was survived, for a log: with the hub (`code` of the feed), with an issuer's keys (`keys`), or in a callback (`callback`). */
   readonly onTrouble?: (trouble: EnforcerTrouble) => void;
 };
 

@@ -1,6 +1,7 @@
 import type { InstanceDeclaration } from '../core/feed.ts';
 import { effects } from '../core/revocation.ts';
 import { createRevocationCache } from './cache.ts';
+import { callOwner, tellNobody } from './callbacks.ts';
 import { systemClock } from './clock.ts';
 import { createProofVerifier } from './dpop.ts';
 import type { Access } from './enforcer-access.ts';
@@ -71,7 +72,9 @@ export function assembleEnforcer(options: EnforcerOptions, parts: EnforcerParts)
   const settings = readOptions(options);
   const { clock = systemClock } = parts;
   const { mode = 'enforce' } = options;
-  const open = createOpenRequests();
+  const bug = (text: string) => (cause: unknown) =>
+    callOwner(() => options.onTrouble?.({ code: 'callback', text, cause }), tellNobody);
+  const open = createOpenRequests({ onFailure: bug('an open request could not be looked at') });
   const nonces = createNonces({ clock });
   const tokens = createTokenVerifier({
     audience: options.audience,
@@ -100,7 +103,8 @@ export function assembleEnforcer(options: EnforcerOptions, parts: EnforcerParts)
     nowSeconds: () => Math.floor(clock.nowMs() / 1_000),
   });
   const proofs = createProofVerifier({ origin: settings.origin, clock, nonces });
-  const tell = createTeller({ feed, clock, onRefusal: options.onRefusal });
+  const { onRefusal } = options;
+  const tell = createTeller({ feed, clock, onRefusal, onThrow: bug('onRefusal threw') });
   const { resourceMetadata } = options;
   const answers = createAnswers({ proofs, nonces, resourceMetadata, onRefused: tell.refused });
   const admission = createAdmission({ judge, answers, open, clock, mode });

@@ -1,4 +1,5 @@
 import type { KeyObject } from 'node:crypto';
+import { callOwner, tellNobody } from './callbacks.ts';
 import type { Clock } from './feed-types.ts';
 import {
   algorithmOf,
@@ -81,7 +82,7 @@ export function createIssuerKeys(options: {
       failed = false;
     } catch (cause) {
       failed = true;
-      options.onTrouble(cause);
+      callOwner(() => options.onTrouble(cause), tellNobody);
     }
   }
 
