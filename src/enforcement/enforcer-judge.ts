@@ -46,6 +46,8 @@ type Judgement = {
   readonly section: string;
   /** Holds for an open request too: when it comes to refuse, the request is cut. */
   readonly whileOpen: boolean;
+  /** Uses something up: asked once for a request, however many guards it meets. */
+  readonly counts?: true;
   readonly judge: (it: Case) => Reason | undefined;
 };
 
@@ -109,6 +111,7 @@ export const judgements: readonly Judgement[] = [
     name: 'rate',
     section: 'RFC 6585 §4',
     whileOpen: false,
+    counts: true,
     judge: overRate,
   },
 ];
@@ -116,6 +119,8 @@ export const judgements: readonly Judgement[] = [
 export type Judge = {
   /** Why a request may not start. */
   readonly start: (presented: Presented) => Verdict;
+  /** The same for one that has started, at a further guard. */
+  readonly startAgain: (presented: Presented) => Verdict;
   /** Why an open request must end. */
   readonly continue: (presented: Presented) => Verdict;
   /** The same for what time alone changes. */
@@ -149,12 +154,14 @@ export function createJudge(options: {
 
   return {
     start: (presented) => judge(presented, judgements),
+    startAgain: (presented) => judge(presented, judgementsAgain),
     continue: (presented) => judge(presented, judgementsWhileOpen),
     posture: (presented) => stalenessRefuses(presented, knowledge.freshness()),
     demands: (token) => demands(token, options.nowSeconds()),
   };
 }
 
+const judgementsAgain = judgements.filter(({ counts }) => !counts);
 const judgementsWhileOpen = judgements.filter(({ whileOpen }) => whileOpen);
 
 const stalenessRefuses = ({ route, method }: Presented, freshness: Freshness): Reason | undefined =>
