@@ -98,7 +98,7 @@ function afterEnd(following: Following, end: StreamEnd): number {
       // The hub spreads its points over time by itself.
       return Math.min(end.retryMs, goodbyeWaitMsMax);
     case 'bad-event':
-      progress.trouble('bad-event', end.text);
+      progress.trouble('bad-event', end.text, end.cause);
       confused(following);
       return wait(memory);
     case 'lost':

@@ -95,9 +95,11 @@ function accept(
   if (!isSamePlace(received, after))
     return isBefore(received, cursor) || received.epoch !== cursor.epoch ? 'gap' : 'known';
   if (!isBefore(after, cursor)) return 'gap';
+  const isKnown = state.isWhole && cache.position !== undefined && !isBefore(cache.position, cursor);
+  // Received only once it is in force: should applying it throw, it is asked for again.
+  if (!isKnown) cache.apply(entry);
   state.received = cursor;
-  if (state.isWhole && cache.position && !isBefore(cache.position, cursor)) return 'known';
-  cache.apply(entry);
+  if (isKnown) return 'known';
   if (state.isWhole) cache.position = cursor;
   if (state.kept && state.kept.push(entry) > keptMax) state.kept = undefined;
   return 'applied';

@@ -54,7 +54,8 @@ export const isJsonObject = (value: unknown): value is JsonObject =>
 export const ownMember = (object: JsonObject, member: string): Json | undefined =>
   Object.hasOwn(object, member) ? object[member] : undefined;
 
-function isShallow(value: Json, levels: number): boolean {
+/** Whether nothing in it lies deeper than so many levels. Everything recursive, `JSON.stringify` too, overflows on what is not. */
+export function isShallow(value: Json, levels: number): boolean {
   if (typeof value !== 'object' || value === null) return true;
   return levels > 0 && Object.values(value).every((inner) => isShallow(inner, levels - 1));
 }
