@@ -125,6 +125,92 @@ describe('DESIGN §7: reports', () => {
     for (const report of server.reports) expect(JSON.stringify(report).length).toBeLessThan(65_536);
   });
 
+  it('counts bytes: names of many bytes a character make smaller batches, and the hub takes them', async () => {
+    const server = await aServer();
+    server.refuse = { reports: 503 };
+    const point = aPoint(server);
+    for (let number = 0; number < 90; number += 1) {
+      const name = `${'日'.repeat(900)}${number}`;
+      point.client.report({ ...refusal, client_id: name });
+      point.client.sight({ ...sighting, client_id: name });
+    }
+    await untilTrue(() => point.troubles.some(({ code }) => code === 'unreachable'));
+    server.refuse = {};
+    await until(() =>
+      expect(
+        server.reports.flatMap(({ refusals = [], sightings = [] }) => [...refusals, ...sightings]),
+      ).toHaveLength(180),
+    );
+    for (const report of server.reports)
+      expect(Buffer.byteLength(JSON.stringify(report))).toBeLessThan(65_536);
+  });
+
+  it('the report of a theft gets through, whatever the thief sends along and however much', async () => {
+    const server = await aServer();
+    server.refuse = { reports: 503 };
+    const point = aPoint(server);
+    for (let number = 0; number < 3_000; number += 1) {
+      point.client.report({ ...refusal, code: 'invalid-proof', address: `203.0.113.${number}` });
+      point.client.report({ ...refusal, client_id: `c${number}` });
+    }
+    const theft = { ...refusal, code: 'wrong-key', theft: true, presented_jkt: 'k' };
+    const long = 'x'.repeat(2_049);
+    point.client.report({
+      ...theft,
+      sub: long,
+      jti: 'a\u0000b',
+      client_id: '\ud800',
+      address: 'a'.repeat(300),
+    });
+    await untilTrue(() => point.troubles.some(({ code }) => code === 'unreachable'));
+    server.refuse = {};
+    await until(() => expect(server.reports[0]?.refusals?.[0]).toMatchObject({ theft: true }));
+    expect(server.reports[0]?.refusals?.[0]).toEqual({
+      at_ms: 5,
+      code: 'wrong-key',
+      decision_id: 'a',
+      theft: true,
+      presented_jkt: 'k',
+      address: 'a'.repeat(64),
+      count: 1,
+    });
+    await until(() => expect(server.reports.flatMap((report) => report.refusals ?? [])).toHaveLength(1_001));
+    const counted = server.reports.flatMap((report) => report.refusals ?? []);
+    expect(counted.find(({ code }) => code === 'invalid-proof')).toMatchObject({ count: 3_000 });
+  });
+
+  it('of an actor the wire has no workload, and no name beyond its limits', async () => {
+    const server = await aServer();
+    const point = aPoint(server);
+    const iss = 'https://idp.example';
+    const long = 'x'.repeat(2_049);
+    const act = [{ iss, sub: 'spiffe://td/a', workload: 'spiffe://td/a' }, { iss: long }, { iss, sub: long }];
+    point.client.sight({ ...sighting, act });
+    await until(() =>
+      expect(server.reports[0]?.sightings).toEqual([
+        { ...sighting, act: [{ iss, sub: 'spiffe://td/a' }, { iss }] },
+      ]),
+    );
+  });
+
+  it('one that the hub does not understand takes no other with it', async () => {
+    const server = await aServer();
+    server.refuse = { reports: 503 };
+    const point = aPoint(server);
+    for (let number = 0; number < 40; number += 1) {
+      point.client.report({ ...refusal, client_id: `c${number}` });
+      point.client.sight({ ...sighting, client_id: `c${number}` });
+    }
+    await untilTrue(() => point.troubles.some(({ code }) => code === 'unreachable'));
+    server.refuse = {};
+    server.understands = (body) => !body.includes('"c17"');
+    const heard = () =>
+      server.reports.flatMap(({ refusals = [], sightings = [] }) => [...refusals, ...sightings]);
+    await until(() => expect(heard()).toHaveLength(78));
+    expect(heard().filter(({ client_id: name }) => name === 'c17')).toEqual([]);
+    expect(point.troubles.filter(({ code }) => code === 'unreachable')).toHaveLength(3);
+  });
+
   it('drops what the hub does not understand instead of saying it for ever', async () => {
     const server = await aServer();
     server.refuse = { reports: 400 };
