@@ -47,6 +47,8 @@ export type Enforcer = {
   /** Resolves when a set of revocations is in force for the first time; rejects only by `stop`. */
   readonly ready: (stop?: AbortSignal) => Promise<void>;
   readonly state: () => EnforcerState;
+  /** Stops enforcing these orphans: entries of an older epoch of the hub that the present one does not have. Others are left as they are. */
+  readonly forgetOrphans: (ids: readonly string[]) => void;
   /** Says goodbye to the hub. Open requests are not cut, new ones are judged by what is known. Idempotent. */
   readonly close: () => Promise<void>;
 };
@@ -136,7 +138,8 @@ export function assembleEnforcer(options: EnforcerOptions, parts: EnforcerParts)
     tell.flush();
     await feed.close();
   };
-  return { ...doorsOf(checker, settings), ready: feed.ready, state, close };
+  const { ready, forgetOrphans } = feed;
+  return { ...doorsOf(checker, settings), ready, state, forgetOrphans, close };
 }
 
 type EnforcerParts = { readonly connect: (options: FeedClientOptions) => FeedClient; readonly clock?: Clock };

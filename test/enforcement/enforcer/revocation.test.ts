@@ -59,6 +59,20 @@ describe('a revocation that matches is a refusal', () => {
     expect(await outcomeOf(point, agent.request())).toBe('access');
   });
 
+  it('also by an orphan of an older epoch, until a person forgets it', async () => {
+    const point = aPoint(issuer);
+    const agent = await anAgent(issuer);
+    const id = point.put({ match: runner() });
+    const orphan = point.client.cache.get(id);
+    point.lift(id);
+    if (orphan) point.client.cache.adoptOrphan(orphan);
+    expect(await outcomeOf(point, agent.request())).toBe('revoked');
+    point.enforcer.forgetOrphans(['rev_other']);
+    expect(await outcomeOf(point, agent.request())).toBe('revoked');
+    point.enforcer.forgetOrphans([id]);
+    expect(await outcomeOf(point, agent.request())).toBe('access');
+  });
+
   it('a denial without cut-off beside one with: a new token does not help', async () => {
     const point = aPoint(issuer);
     const agent = await anAgent(issuer);
