@@ -47,10 +47,11 @@ describe('what is sent to the hub', () => {
     const under = post(transport, 'x', {}, stop.signal, 60_000);
     await expect.poll(() => asked).toBe(1);
     stop.abort(new Error('enough'));
-    await expect(under).rejects.toThrow();
-    await expect(post(transport, 'x', {}, stop.signal, 60_000)).rejects.toThrow();
-    await expect(post(transport, 'x', {}, new AbortController().signal, 20)).rejects.toThrow();
-    expect(asked).toBe(2);
+    await expect(under).rejects.toThrow('aborted');
+    await expect(post(transport, 'x', {}, stop.signal, 60_000)).rejects.toThrow('aborted');
+    expect(asked).toBe(1);
+    const { signal } = new AbortController();
+    await expect(post(transport, 'x', {}, signal, 20)).rejects.toThrow(/aborted|no answer within 20 ms/);
   });
 
   it('a refused snapshot is not read: it may have no end', async () => {
