@@ -38,7 +38,7 @@ export type RevocationCache = {
   readonly replaceBy: (other: RevocationCache) => void;
 };
 
-export type Refused = { readonly id: string; readonly why: string };
+export type Refused = { readonly id: string; readonly position: string; readonly why: string };
 
 type State = {
   size: number;
@@ -163,7 +163,7 @@ function* entriesOf({ store, odd, orphans }: State): IterableIterator<PutEntry> 
 }
 
 function* refusedOf({ odd }: State): IterableIterator<Refused> {
-  for (const [id, { why }] of odd) if (why !== undefined) yield { id, why };
+  for (const [id, { entry, why }] of odd) if (why !== undefined) yield { id, position: entry.position, why };
 }
 
 function* orphansOf(state: State): IterableIterator<PutEntry> {

@@ -46,12 +46,18 @@ export function challenge(failure: ChallengeError, settings: ChallengeSettings):
 function errorParameters({ error, text, scope, acrValues, maxAge }: ChallengeError): string[] {
   if (error === undefined) return [];
   return [
-    `error=${quoted(error)}`,
-    `error_description=${quoted(text)}`,
-    ...(scope === undefined ? [] : [`scope=${quoted(scope)}`]),
-    ...(acrValues === undefined ? [] : [`acr_values=${quoted(acrValues.join(' '))}`]),
-    ...(maxAge === undefined ? [] : [`max_age=${quoted(String(maxAge))}`]),
+    ...parameter('error', error),
+    ...parameter('error_description', text),
+    ...parameter('scope', scope),
+    ...parameter('acr_values', acrValues?.join(' ')),
+    ...parameter('max_age', maxAge?.toString()),
   ];
+}
+
+/** Left out when nothing is left to say: RFC 6750 §3 has no empty `scope`. */
+function parameter(name: string, value: string | undefined): string[] {
+  const said = quoted(value ?? '');
+  return said === '""' ? [] : [`${name}=${said}`];
 }
 
 /** Only what RFC 6750 §3 allows in such a value: printable ASCII without quote and backslash. */

@@ -1,5 +1,5 @@
 import type { Json, JsonObject, Seconds } from '../core/vocabulary.ts';
-import { normaliseUri } from './dpop-uri.ts';
+import { hasDotSegments, normaliseUri } from './dpop-uri.ts';
 import { algorithmOf } from './token-signatures.ts';
 
 /** The claims of a proof, of the right types and not yet believed. */
@@ -99,6 +99,8 @@ const isText = (value: Json | undefined, charactersMax: number): value is string
 
 function isSameUri(htu: string, uri: string): boolean {
   if (htu === uri) return true;
+  // The router answers for the target as it was sent: a proof for where its dots lead is no proof for it.
+  if (hasDotSegments(uri)) return false;
   const normalised = normaliseUri(htu);
   return normalised !== undefined && normalised === normaliseUri(uri);
 }

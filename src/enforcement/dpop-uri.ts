@@ -30,6 +30,13 @@ export function targetPath(target: string): string {
   return path.startsWith('/') ? path : `/${path}`;
 }
 
+/** Whether a URI has dot segments, encoded or not. Routers take them as they stand: what they lead to is another target. */
+export function hasDotSegments(uri: string): boolean {
+  const [, , , , path = ''] = uriShape.exec(uri) ?? [];
+  const written = normaliseTriplets(path);
+  return removeDotSegments(written) !== written;
+}
+
 const uriCharactersMax = 8_192;
 const defaultPorts = { http: 80, https: 443 } as const;
 

@@ -53,6 +53,8 @@ const proofCharactersMax = 4_096;
 /** Keys are remembered with the header that names them: one look-up instead of decoding, thumbprint and import. */
 const keysRememberedMax = 10_000;
 const keysRememberedCharactersMax = 8 * 1_024 * 1_024;
+/** So far the wall clock may go back against the monotonic one before proofs from before it did count as used. */
+const clockDriftMaxMs = 10_000;
 /** Keys that were given a nonce. */
 const demandsRememberedMax = 10_000;
 /** How often per token a proof by another key is verified, to tell theft from noise. */
@@ -74,8 +76,8 @@ export function createProofVerifier(options: {
   readonly proofsMax?: number;
 }): ProofVerifier {
   const { origin, clock, nonces, proofsMax = proofsRememberedMax } = options;
-  const spanMs = (proofAgeMaxSeconds + proofAheadMaxSeconds) * 1_000;
-  const replays = createReplayMemory({ clock, spanMs, proofsMax });
+  const spanMs = (proofAgeMaxSeconds + proofAheadMaxSeconds) * 1_000 + clockDriftMaxMs;
+  const replays = createReplayMemory({ clock, spanMs, driftMs: clockDriftMaxMs, proofsMax });
   const keys = createProofKeys();
   const demanded = new LRUCache<string, true>({ max: demandsRememberedMax });
 
@@ -94,14 +96,15 @@ export function createProofVerifier(options: {
       const text = claims ? refusalText(proofClaimRules, factsOf(request, claims)) : formText;
       if (header.jkt !== request.jkt) return keys.stranger(request, compact, header, text === undefined);
       if (!claims || text !== undefined) return invalid(text ?? formText);
-      const nonceAge = claims.nonce === undefined ? undefined : nonces.ageOf(claims.nonce);
-      const nonceNeeded = request.nonceRequired || claims.nonce !== undefined || demanded.has(request.jkt);
-      if (nonceNeeded && nonceAge === undefined) return reason('nonce-required');
       const key = keys.own(compact.header, header);
       if (!key || !verifies(header.algorithm, key, compact.signed, compact.signature)) {
         return invalid('The signature of the proof does not verify.');
       }
-      const seen = replays.remember(request.jkt, claims.jti);
+      // Only now: the answer demands a nonce of this key from then on, and nobody else may bring that about.
+      const nonceAge = claims.nonce === undefined ? undefined : nonces.ageOf(claims.nonce);
+      const nonceNeeded = request.nonceRequired || claims.nonce !== undefined || demanded.has(request.jkt);
+      if (nonceNeeded && nonceAge === undefined) return reason('nonce-required');
+      const seen = replays.remember({ jkt: request.jkt, jti: claims.jti, iat: claims.iat });
       if (seen === 'replayed') return reason('proof-replayed');
       if (seen === 'full') return reason('replay-memory-full');
       return { kind: 'proof', nonceAge };

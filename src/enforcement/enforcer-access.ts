@@ -1,6 +1,7 @@
 import type { Obligations } from '../core/match.ts';
 import type { TokenContext } from '../core/token-context.ts';
 import type { JsonObject } from '../core/vocabulary.ts';
+import { toResponse } from './guards/web.ts';
 import { newDecisionId, type Refusal } from './refusal.ts';
 import type { VerifiedToken } from './token.ts';
 
@@ -26,7 +27,7 @@ export type Access = {
   readonly wouldRefuse: Refusal | undefined;
   /** Headers to send with the response: a next `dpop-nonce` when one is due. */
   readonly headers: Readonly<Record<string, string>>;
-  /** The response with a body that breaks off when `signal` fires. Closes the access when the body ends or is cancelled. */
+  /** The response with a body that breaks off when `signal` fires; the refusal, when it has fired. Closes the access when the body ends or is cancelled. */
   readonly guard: (response: Response) => Response;
   /** The response is finished: nothing is left to cut. Idempotent. */
   readonly close: () => void;
@@ -119,6 +120,12 @@ function errorOf({ body }: Refusal): Error {
 }
 
 function guardBody(response: Response, access: Access): Response {
+  if (access.reason) {
+    // Nothing of it has gone out: the caller gets the answer that is true now.
+    response.body?.cancel(access.signal.reason).catch(() => undefined);
+    access.close();
+    return toResponse(access.reason);
+  }
   const headers = new Headers(response.headers);
   for (const [name, value] of Object.entries(access.headers)) headers.set(name, value);
   const { status, statusText } = response;

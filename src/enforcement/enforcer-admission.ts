@@ -35,8 +35,10 @@ export function createAdmission(parts: {
       });
       const stop = (why: Reason, verdict?: Verdict): void => {
         open.remove(request);
-        const refusal = answers.refuse({ reason: why, scheme, token, ...(verdict && { verdict }) }, route);
+        const denied = { reason: why, scheme, token, ...(verdict && { verdict }) };
+        const refusal = answers.refusalOf(denied, route);
         if (mode === 'enforce') access.end(refusal);
+        answers.tell(refusal, denied);
       };
       const request: OpenRequest = {
         context: token.context,

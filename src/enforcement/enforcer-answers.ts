@@ -17,8 +17,10 @@ export type Denied = {
 };
 
 export type Answers = {
-  /** The exact answer, told to the observer. */
-  readonly refuse: (denied: Denied, route: Route) => Refusal;
+  /** The exact answer. */
+  readonly refusalOf: (denied: Denied, route: Route) => Refusal;
+  /** For the hub and the owner, once it is in force. Never throws. */
+  readonly tell: (refusal: Refusal, denied: Denied) => void;
 };
 
 export function createAnswers(options: {
@@ -29,11 +31,10 @@ export function createAnswers(options: {
 }): Answers {
   const { proofs, nonces, resourceMetadata } = options;
   return {
-    refuse(denied, route) {
-      const { reason, scheme, token } = denied;
+    refusalOf({ reason, scheme, token }, route) {
       const needsNonce = reason.code === 'nonce-required';
       if (needsNonce && token?.context.jkt !== undefined) proofs.demandNonce(token.context.jkt);
-      const refusal = refusalFor(reason, {
+      return refusalFor(reason, {
         settings: {
           schemes: route.class.binding === 'required' ? ['DPoP'] : ['DPoP', 'Bearer'],
           algorithms: algorithmNames,
@@ -42,8 +43,7 @@ export function createAnswers(options: {
         },
         ...(needsNonce && { nonce: nonces.issue() }),
       });
-      options.onRefused(refusal, denied);
-      return refusal;
     },
+    tell: options.onRefused,
   };
 }

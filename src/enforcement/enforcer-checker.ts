@@ -41,14 +41,16 @@ export function createChecker(parts: {
   const provenBy = new WeakMap<Access, Proven>();
 
   function refuse(denied: Denied, route: Route): Access | Refusal {
-    const refusal = answers.refuse(denied, route);
+    const refusal = answers.refusalOf(denied, route);
+    answers.tell(refusal, denied);
     return admission.letPass(refusal, denied.token) ?? refusal;
   }
 
-  function judgeAndAdmit(proven: Proven, route: Route): Access | Refusal {
-    const { token, request, credentials, nonceAge } = proven;
-    const presented = { token, route, method: request.method, hasNonce: nonceAge !== undefined };
-    const verdict = judge.start(presented);
+  function judgeAndAdmit(proven: Proven, route: Route, judging: Judge['start']): Access | Refusal {
+    const { token, request, credentials, hasProof, nonceAge } = proven;
+    const hasNonce = nonceAge !== undefined;
+    const presented = { token, route, method: request.method, hasProof, hasNonce };
+    const verdict = judging(presented);
     if (verdict.reason) {
       const { scheme } = credentials;
       return refuse({ reason: verdict.reason, scheme, token, verdict, address: request.address }, route);
@@ -69,7 +71,7 @@ export function createChecker(parts: {
       if (token.kind === 'reason') return refuse({ reason: token, scheme, address }, route);
       const proven = prove({ request, credentials, token }, route, proofs);
       if (proven.kind === 'denied') return refuse(proven, route);
-      const outcome = judgeAndAdmit(proven, route);
+      const outcome = judgeAndAdmit(proven, route, judge.start);
       if (outcome.kind === 'access') parts.onAdmitted(token);
       return outcome;
     },
@@ -77,7 +79,9 @@ export function createChecker(parts: {
       const before = provenBy.get(access);
       if (!before) return access;
       const proven = before.hasProof ? withNonce(before, route) : prove(before, route, proofs);
-      return proven.kind === 'denied' ? refuse(proven, route) : judgeAndAdmit(proven, route);
+      return proven.kind === 'denied'
+        ? refuse(proven, route)
+        : judgeAndAdmit(proven, route, judge.startAgain);
     },
   };
 }

@@ -27,6 +27,8 @@ export type Presented = {
   readonly token: VerifiedToken;
   readonly route: Route;
   readonly method: string;
+  /** It came with a proof; without one the token is unbound, or somebody in front checks the binding. */
+  readonly hasProof: boolean;
   /** The proof carried one of our nonces. */
   readonly hasNonce: boolean;
 };
@@ -44,6 +46,8 @@ type Judgement = {
   readonly section: string;
   /** Holds for an open request too: when it comes to refuse, the request is cut. */
   readonly whileOpen: boolean;
+  /** Uses something up: asked once for a request, however many guards it meets. */
+  readonly counts?: true;
   readonly judge: (it: Case) => Reason | undefined;
 };
 
@@ -72,7 +76,7 @@ export const judgements: readonly Judgement[] = [
     section: 'RFC 9449 §9',
     whileOpen: false,
     judge: ({ demands, presented }) =>
-      demands.obligations.requireNonce && !presented.hasNonce ? reason('nonce-required') : undefined,
+      demands.obligations.requireNonce && !presented.hasNonce ? lacksNonce(presented) : undefined,
   },
   {
     name: 'scope',
@@ -107,6 +111,7 @@ export const judgements: readonly Judgement[] = [
     name: 'rate',
     section: 'RFC 6585 §4',
     whileOpen: false,
+    counts: true,
     judge: overRate,
   },
 ];
@@ -114,6 +119,8 @@ export const judgements: readonly Judgement[] = [
 export type Judge = {
   /** Why a request may not start. */
   readonly start: (presented: Presented) => Verdict;
+  /** The same for one that has started, at a further guard. */
+  readonly startAgain: (presented: Presented) => Verdict;
   /** Why an open request must end. */
   readonly continue: (presented: Presented) => Verdict;
   /** The same for what time alone changes. */
@@ -147,16 +154,28 @@ export function createJudge(options: {
 
   return {
     start: (presented) => judge(presented, judgements),
+    startAgain: (presented) => judge(presented, judgementsAgain),
     continue: (presented) => judge(presented, judgementsWhileOpen),
     posture: (presented) => stalenessRefuses(presented, knowledge.freshness()),
     demands: (token) => demands(token, options.nowSeconds()),
   };
 }
 
+const judgementsAgain = judgements.filter(({ counts }) => !counts);
 const judgementsWhileOpen = judgements.filter(({ whileOpen }) => whileOpen);
 
 const stalenessRefuses = ({ route, method }: Presented, freshness: Freshness): Reason | undefined =>
   postureRefuses(route.class, method, freshness) ? reason('knowledge-stale') : undefined;
+
+/** Without a proof there is nowhere to put a nonce: asking for one would be asked again and again. */
+function lacksNonce({ hasProof, token }: Presented): Reason {
+  if (hasProof) return reason('nonce-required');
+  if (token.binding.kind === 'none') return reason('unbound-token');
+  return reason('restricted', {
+    retry: 'never',
+    text: 'This agent must prove its key with a nonce, for which this route has no place.',
+  });
+}
 
 function overRate({ demands, rates }: Case): Reason | undefined {
   for (const { id, effect, restrict } of demands.entries) {

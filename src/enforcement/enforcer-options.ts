@@ -1,11 +1,9 @@
-import { type IssuerSettings, issuerDefaults, profileDefaults } from '../core/issuer.ts';
+import type { IssuerSettings } from '../core/issuer.ts';
+import { nameShape } from '../core/vocabulary.ts';
+import { type IssuerOption, isIssuerOption, isSecureUrl, wholeIssuer } from './enforcer-issuers.ts';
 import type { FeedState, FeedTrouble } from './feed-types.ts';
-import { isLoopback } from './loopback.ts';
-import { defaultClasses, type RouteClass } from './posture.ts';
+import { defaultClasses, isRouteClass, type RouteClass } from './posture.ts';
 import type { Refusal } from './refusal.ts';
-
-/** An issuer whose tokens are accepted; what is left out comes from its profile, `rfc9068` unless said. */
-export type IssuerOption = Partial<IssuerSettings> & Pick<IssuerSettings, 'url'>;
 
 export type EnforcerOptions = {
   /** Base address of the hub: `https`, or `http` on this machine. */
@@ -18,7 +16,10 @@ export type EnforcerOptions = {
   readonly audience: string;
   /** Public scheme, host and port of this resource server: DPoP proofs are compared with it, never with a Host header. */
   readonly origin: string;
-  /** Issuers besides those that the hub names; for the same URL these count. */
+  /**
+   * Issuers besides those that the hub names; for the same URL these count. `max_token_life` and `skew` may only be
+   * shorter than the hub's, or than its defaults (a day, 5 s) for an issuer that it does not name: longer ones are cut.
+   */
   readonly issuers?: readonly IssuerOption[];
   /** Revocations survive a restart in this file. */
   readonly snapshotFile?: string;
@@ -32,10 +33,10 @@ export type EnforcerOptions = {
   readonly replicas?: number;
   /** For how long caches in front of this process repeat an old decision. Default: 0. */
   readonly downstreamCacheSeconds?: number;
-  /** Every refusal, also those of report mode and of open requests. Must not throw. */
+  /** Every refusal, also those of report mode and of open requests. What it throws is told as trouble. */
   readonly onRefusal?: (refusal: Refusal) => void;
   readonly onState?: (state: FeedState) => void;
-  /** What went wrong and was survived, for a log: with the hub (`code` of the feed), or with an issuer's keys (`keys`). */
+  /** What went wrong and was survived, for a log: with the hub (`code` of the feed), with an issuer's keys (`keys`), or in a callback (`callback`). */
   readonly onTrouble?: (trouble: EnforcerTrouble) => void;
 };
 
@@ -55,46 +56,24 @@ export type EnforcerSettings = {
 export function readOptions(options: EnforcerOptions): EnforcerSettings {
   const wrong = [...checks].filter(([, holds]) => !holds(options)).map(([message]) => message);
   if (wrong.length > 0) throw new TypeError(`createEnforcer: ${wrong.join('; ')}`);
-  const { sensitive } = defaultClasses;
-  const given = Object.entries(options.classes ?? {});
-  const names = new Map<string, RouteClass>(Object.entries(defaultClasses));
-  for (const [name, settings] of given) names.set(name, { ...(names.get(name) ?? sensitive), ...settings });
   return {
     origin: new URL(options.origin).origin,
     issuers: (options.issuers ?? []).map(wholeIssuer),
-    classes: names,
+    classes: classesOf(options),
     replicas: options.replicas ?? 1,
   };
 }
 
-/** Those of the hub, and ours in front of them. Settings in a shape that we do not know are left out. */
-export function mergeIssuers(
-  ours: readonly IssuerSettings[],
-  hubs: readonly IssuerSettings[],
-): readonly IssuerSettings[] {
-  const merged = new Map<string, IssuerSettings>();
-  for (const issuer of [...hubs.filter(isWhole), ...ours]) merged.set(issuer.url, issuer);
-  return [...merged.values()];
+function classesOf({ classes = {} }: EnforcerOptions): ReadonlyMap<string, RouteClass> {
+  const { sensitive } = defaultClasses;
+  const whole = new Map<string, RouteClass>(Object.entries(defaultClasses));
+  for (const [name, settings] of Object.entries(classes))
+    whole.set(name, { ...(whole.get(name) ?? sensitive), ...settings });
+  return whole;
 }
 
-const wholeIssuer = ({ profile = 'rfc9068', ...more }: IssuerOption): IssuerSettings => ({
-  ...issuerDefaults,
-  ...profileDefaults[profile],
-  profile,
-  ...more,
-});
-
-function isWhole(issuer: IssuerSettings): boolean {
-  const lists = [
-    issuer.token_types,
-    issuer.algorithms,
-    issuer.client_claims,
-    issuer.subject_claims,
-    issuer.session_claims,
-  ];
-  const numbers = [issuer.max_token_life, issuer.skew];
-  return typeof issuer.url === 'string' && lists.every(Array.isArray) && numbers.every(Number.isFinite);
-}
+/** With each receipt goes the posture of every class, and the hub takes so many. */
+const classesMax = 32;
 
 const checks: ReadonlyMap<string, (options: EnforcerOptions) => boolean> = new Map([
   ['hub is an https URL, or an http URL of this machine', ({ hub }) => isSecureUrl(hub)],
@@ -103,20 +82,27 @@ const checks: ReadonlyMap<string, (options: EnforcerOptions) => boolean> = new M
   ['audience is a text', ({ audience }) => isText(audience)],
   ['origin is scheme, host and port only', ({ origin }) => isOrigin(origin)],
   [
-    'issuers have an https url, or an http url of this machine',
-    ({ issuers = [] }) => issuers.every(({ url }) => isSecureUrl(url)),
+    'issuers have an https url, or an http url of this machine, and settings of the known shape',
+    ({ issuers = [] }) => issuers.every(isIssuerOption),
   ],
+  [
+    'classes are named by up to 64 letters, digits, dots and dashes',
+    (options) => [...classesOf(options).keys()].every((name) => nameShape.test(name)),
+  ],
+  [`classes are at most ${classesMax}`, (options) => classesOf(options).size <= classesMax],
+  [
+    'classes have one posture of 0 to 86400 whole seconds or fail_open, and a known withoutSnapshot and binding',
+    (options) => [...classesOf(options).values()].every(isRouteClass),
+  ],
+  ['mode is enforce or report', ({ mode = 'enforce' }) => mode === 'enforce' || mode === 'report'],
   ['replicas is a whole number from 1', ({ replicas = 1 }) => Number.isInteger(replicas) && replicas >= 1],
+  [
+    'downstreamCacheSeconds is a number from 0 to 86400',
+    ({ downstreamCacheSeconds: seconds = 0 }) => seconds >= 0 && seconds <= 86_400,
+  ],
 ]);
 
 const isText = (value: unknown): boolean => typeof value === 'string' && value !== '';
-
-function isSecureUrl(text: string): boolean {
-  const url = URL.parse(text);
-  return (
-    url !== null && (url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname)))
-  );
-}
 
 function isOrigin(text: string): boolean {
   const url = URL.canParse(text) && new URL(text);

@@ -1,5 +1,6 @@
 import type { RefusalReport, SightingReport } from '../core/feed.ts';
 import type { Millis } from '../core/vocabulary.ts';
+import { callOwner } from './callbacks.ts';
 import type { Denied } from './enforcer-answers.ts';
 import type { Clock, FeedClient } from './feed-types.ts';
 import type { Refusal } from './refusal.ts';
@@ -21,6 +22,8 @@ export function createTeller(options: {
   readonly feed: Pick<FeedClient, 'denied' | 'report' | 'sight'>;
   readonly clock: Clock;
   readonly onRefusal: ((refusal: Refusal) => void) | undefined;
+  /** `onRefusal` threw. */
+  readonly onThrow: (cause: unknown) => void;
 }): Teller {
   const { feed, clock } = options;
   const seen = new Map<VerifiedToken, Seen>();
@@ -37,7 +40,7 @@ export function createTeller(options: {
         feed.denied(verdict.demands.entries.filter(({ effect }) => effect === 'deny'));
       }
       if (token) feed.report(refusalReport(refusal, denied, token, clock.nowMs()));
-      options.onRefusal?.(refusal);
+      callOwner(() => options.onRefusal?.(refusal), options.onThrow);
     },
     admitted(token) {
       const nowMs = clock.nowMs();

@@ -1,6 +1,7 @@
 import type { InstanceDeclaration } from '../core/feed.ts';
 import { effects } from '../core/revocation.ts';
 import { createRevocationCache } from './cache.ts';
+import { callOwner, tellNobody } from './callbacks.ts';
 import { systemClock } from './clock.ts';
 import { createProofVerifier } from './dpop.ts';
 import type { Access } from './enforcer-access.ts';
@@ -9,12 +10,8 @@ import { createAnswers } from './enforcer-answers.ts';
 import { type Checker, createChecker } from './enforcer-checker.ts';
 import { createTeller } from './enforcer-reports.ts';
 import { createJudge, type Route } from './enforcer-judge.ts';
-import {
-  type EnforcerOptions,
-  type EnforcerSettings,
-  mergeIssuers,
-  readOptions,
-} from './enforcer-options.ts';
+import { mergeIssuers } from './enforcer-issuers.ts';
+import { type EnforcerOptions, type EnforcerSettings, readOptions } from './enforcer-options.ts';
 import type { CheckedRequest } from './enforcer-request.ts';
 import type { Clock, FeedClient, FeedClientOptions, FeedState } from './feed-types.ts';
 import { type FastifyHook, guardFastify, type GuardedRequest } from './guards/fastify.ts';
@@ -50,6 +47,8 @@ export type Enforcer = {
   /** Resolves when a set of revocations is in force for the first time; rejects only by `stop`. */
   readonly ready: (stop?: AbortSignal) => Promise<void>;
   readonly state: () => EnforcerState;
+  /** Stops enforcing these orphans: entries of an older epoch of the hub that the present one does not have. Others are left as they are. */
+  readonly forgetOrphans: (ids: readonly string[]) => void;
   /** Says goodbye to the hub. Open requests are not cut, new ones are judged by what is known. Idempotent. */
   readonly close: () => Promise<void>;
 };
@@ -75,7 +74,9 @@ export function assembleEnforcer(options: EnforcerOptions, parts: EnforcerParts)
   const settings = readOptions(options);
   const { clock = systemClock } = parts;
   const { mode = 'enforce' } = options;
-  const open = createOpenRequests();
+  const bug = (text: string) => (cause: unknown) =>
+    callOwner(() => options.onTrouble?.({ code: 'callback', text, cause }), tellNobody);
+  const open = createOpenRequests({ onFailure: bug('an open request could not be looked at') });
   const nonces = createNonces({ clock });
   const tokens = createTokenVerifier({
     audience: options.audience,
@@ -83,7 +84,7 @@ export function assembleEnforcer(options: EnforcerOptions, parts: EnforcerParts)
     onTrouble: (issuer, cause) =>
       options.onTrouble?.({ code: 'keys', text: `keys of ${issuer} could not be had`, cause }),
   });
-  tokens.accept(settings.issuers);
+  tokens.accept(mergeIssuers(settings.issuers, []));
   const cache = createRevocationCache();
   const feed = parts.connect({
     ...feedOptions(options),
@@ -104,7 +105,8 @@ export function assembleEnforcer(options: EnforcerOptions, parts: EnforcerParts)
     nowSeconds: () => Math.floor(clock.nowMs() / 1_000),
   });
   const proofs = createProofVerifier({ origin: settings.origin, clock, nonces });
-  const tell = createTeller({ feed, clock, onRefusal: options.onRefusal });
+  const { onRefusal } = options;
+  const tell = createTeller({ feed, clock, onRefusal, onThrow: bug('onRefusal threw') });
   const { resourceMetadata } = options;
   const answers = createAnswers({ proofs, nonces, resourceMetadata, onRefused: tell.refused });
   const admission = createAdmission({ judge, answers, open, clock, mode });
@@ -136,7 +138,8 @@ export function assembleEnforcer(options: EnforcerOptions, parts: EnforcerParts)
     tell.flush();
     await feed.close();
   };
-  return { ...doorsOf(checker, settings), ready: feed.ready, state, close };
+  const { ready, forgetOrphans } = feed;
+  return { ...doorsOf(checker, settings), ready, state, forgetOrphans, close };
 }
 
 type EnforcerParts = { readonly connect: (options: FeedClientOptions) => FeedClient; readonly clock?: Clock };

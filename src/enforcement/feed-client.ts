@@ -9,7 +9,7 @@ import type { FeedClient, FeedClientOptions } from './feed-types.ts';
 import { isLoopback } from './loopback.ts';
 import { createReceipts } from './receipts.ts';
 import { createReports } from './receipts-reports.ts';
-import { readSnapshotFile } from './snapshot-file.ts';
+import { readSnapshotFile, removeLeftovers } from './snapshot-file.ts';
 import { createSnapshotKeeper } from './snapshot-keeper.ts';
 import { checkEveryMs, createStaleness } from './staleness.ts';
 
@@ -136,6 +136,7 @@ async function startFromDisk({ snapshotFile, hub }: FeedClientOptions, following
   const { cache, clock, progress, session, staleness } = following;
   if (snapshotFile === undefined) return;
   try {
+    await removeLeftovers(snapshotFile);
     const saved = await readSnapshotFile(snapshotFile, hub);
     if (!saved) return;
     cache.replaceBy(saved.cache);

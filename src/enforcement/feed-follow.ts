@@ -34,7 +34,6 @@ export type FollowingMemory = {
   unknownHeartbeats: number;
   /** On the monotonic clock: not before may the digest's difference cost another snapshot. */
   reloadAt: number;
-  reloaded: boolean;
   /** Applied in this turn. */
   batch: FeedEntry[];
 };
@@ -45,7 +44,6 @@ export const createFollowingMemory = (): FollowingMemory => ({
   confusions: 0,
   unknownHeartbeats: 0,
   reloadAt: Number.NEGATIVE_INFINITY,
-  reloaded: false,
   batch: [],
 });
 
@@ -98,7 +96,7 @@ function afterEnd(following: Following, end: StreamEnd): number {
       // The hub spreads its points over time by itself.
       return Math.min(end.retryMs, goodbyeWaitMsMax);
     case 'bad-event':
-      progress.trouble('bad-event', end.text);
+      progress.trouble('bad-event', end.text, end.cause);
       confused(following);
       return wait(memory);
     case 'lost':
@@ -185,9 +183,14 @@ function believe(following: Following, message: Extract<FeedMessage, { kind: 'he
   memory.failures = 0;
   if (comparison === 'loading') return true;
   memory.confusions = 0;
+  if (comparison === 'different') {
+    // Something that the hub has may be missing: not confirmed, so that the posture decides once it has lasted too long.
+    progress.update({ set: 'hub', divergent: isDivergent(following) });
+    return true;
+  }
   staleness.confirm();
   progress.confirmedAtMs = clock.nowMs();
-  progress.update({ set: 'hub', divergent: comparison === 'different' && isDivergent(following) });
+  progress.update({ set: 'hub', divergent: false });
   return true;
 }
 
@@ -216,7 +219,6 @@ function isDivergent({ clock, loader, memory, progress }: Following): boolean {
   if (loader.isLoading()) return divergent;
   if (now >= memory.reloadAt) {
     memory.reloadAt = now + reloadEveryMs * (1 + Math.random() / 2);
-    memory.reloaded = true;
     progress.trouble('digest-mismatch', 'the set is not the one that the hub has; another snapshot is taken');
     loader.start();
     return divergent;

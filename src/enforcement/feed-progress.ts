@@ -1,5 +1,6 @@
 import type { FeedConfiguration, FeedEntry } from '../core/feed.ts';
 import type { Millis } from '../core/vocabulary.ts';
+import { callOwner, tellNobody } from './callbacks.ts';
 import type { FeedClientOptions, FeedState, FeedTroubleCode } from './feed-types.ts';
 
 /** What the client tells its owner, and remembers of it. A callback that throws is told as trouble and stops nothing. */
@@ -40,20 +41,10 @@ export function createFeedProgress(options: FeedClientOptions, isFresh: () => bo
     orphans: cache.orphanCount,
     refused: cache.refusedCount,
   });
-  const trouble: FeedProgress['trouble'] = (code, text, cause) => {
-    try {
-      options.onTrouble?.({ code, text, ...(cause !== undefined && { cause }) });
-    } catch {
-      // There is nobody left to tell.
-    }
-  };
-  const call = (callback: () => void): void => {
-    try {
-      callback();
-    } catch (cause) {
-      trouble('callback', 'a callback of the feed client threw', cause);
-    }
-  };
+  const trouble: FeedProgress['trouble'] = (code, text, cause) =>
+    callOwner(() => options.onTrouble?.({ code, text, ...(cause !== undefined && { cause }) }), tellNobody);
+  const call = (callback: () => void): void =>
+    callOwner(callback, (cause) => trouble('callback', 'a callback of the feed client threw', cause));
 
   return {
     state,

@@ -95,9 +95,15 @@ function accept(
   if (!isSamePlace(received, after))
     return isBefore(received, cursor) || received.epoch !== cursor.epoch ? 'gap' : 'known';
   if (!isBefore(after, cursor)) return 'gap';
+  const isKnown = state.isWhole && cache.position !== undefined && !isBefore(cache.position, cursor);
+  // Received only once it is in force: should applying it throw, it is asked for again.
+  if (!isKnown) cache.apply(entry);
   state.received = cursor;
-  if (state.isWhole && cache.position && !isBefore(cache.position, cursor)) return 'known';
-  cache.apply(entry);
+  if (isKnown) {
+    // The snapshot was ahead of this lift and had no word of it: what was kept for want of one ends.
+    if (entry.op !== 'put') cache.forgetOrphan(entry.id);
+    return 'known';
+  }
   if (state.isWhole) cache.position = cursor;
   if (state.kept && state.kept.push(entry) > keptMax) state.kept = undefined;
   return 'applied';
@@ -123,12 +129,14 @@ async function adopt(
   const { kept, floor } = state;
   if (!kept || !floor) return 'stopped';
   if (snapshot.cursor.epoch !== floor.epoch || isBefore(snapshot.cursor, floor)) return 'old';
-  const newEpoch = cache.position !== undefined && cache.position.epoch !== snapshot.cursor.epoch;
-  await keepOrphans(cache, snapshot.cache, newEpoch);
+  await keepOrphans(cache, snapshot);
   const { received } = state;
   // While orphans were looked for, the place in the feed may have been lost.
   if (state.kept !== kept || !received) return 'stopped';
-  for (const entry of kept) if (seqOf(entry) > snapshot.cursor.seq) snapshot.cache.apply(entry);
+  for (const entry of kept) {
+    if (seqOf(entry) > snapshot.cursor.seq) snapshot.cache.apply(entry);
+    else if (entry.op !== 'put') snapshot.cache.forgetOrphan(entry.id);
+  }
   snapshot.cache.position = isBefore(snapshot.cursor, received) ? received : snapshot.cursor;
   cache.replaceBy(snapshot.cache);
   state.kept = undefined;
@@ -136,15 +144,20 @@ async function adopt(
   return 'adopted';
 }
 
+const epochOf = ({ position }: FeedEntry): string => position.slice(0, position.lastIndexOf('-'));
 const seqOf = ({ position }: FeedEntry): number => Number(position.slice(position.lastIndexOf('-') + 1));
 
-/** What was enforced and the snapshot does not have: after a new epoch all of it, otherwise what was kept before. */
-async function keepOrphans(old: RevocationCache, next: RevocationCache, newEpoch: boolean): Promise<void> {
+/**
+ * What was enforced and the snapshot does not have: after a new epoch all that the old one put, otherwise what was kept
+ * before. Entries of the new epoch come in meanwhile; those that the snapshot lacks were lifted before it was made.
+ */
+async function keepOrphans(old: RevocationCache, { cache: next, cursor }: LoadedSnapshot): Promise<void> {
+  const isNewEpoch = old.position !== undefined && old.position.epoch !== cursor.epoch;
   for (const entry of old.orphans()) if (!next.get(entry.id)) next.adoptOrphan(entry);
-  if (!newEpoch) return;
+  if (!isNewEpoch) return;
   let looked = 0;
   for (const entry of old.entries()) {
-    if (!next.get(entry.id)) next.adoptOrphan(entry);
+    if (epochOf(entry) !== cursor.epoch && !next.get(entry.id)) next.adoptOrphan(entry);
     looked += 1;
     if (looked % orphansPerTurn === 0) await nextTurn();
   }

@@ -10,7 +10,7 @@ export type StreamEnd =
   | { readonly kind: 'gone' }
   | { readonly kind: 'unauthorized'; readonly status: number }
   | { readonly kind: 'goodbye'; readonly retryMs: number; readonly reason: string }
-  | { readonly kind: 'bad-event'; readonly text: string }
+  | { readonly kind: 'bad-event'; readonly text: string; readonly cause?: unknown }
   | { readonly kind: 'left' }
   | { readonly kind: 'lost'; readonly cause: unknown };
 
@@ -99,7 +99,12 @@ function read(
     watchSilence(incoming, silenceMsBeforeHello / silentHeartbeatsMax, end);
     incoming.on('data', (chunk: Buffer) => {
       const arrivedAt = monotonicMs();
-      parser.feed(decoder.write(chunk));
+      try {
+        parser.feed(decoder.write(chunk));
+      } catch (cause) {
+        // Whatever the hub says, it must not end the process.
+        end({ kind: 'bad-event', text: 'an event could not be handled', cause });
+      }
       onTurn(arrivedAt);
     });
     incoming.on('error', (cause) => end(stop.aborted ? { kind: 'left' } : { kind: 'lost', cause }));

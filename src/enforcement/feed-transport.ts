@@ -89,18 +89,39 @@ export async function post(
   stop: AbortSignal,
   timeoutMs: number,
 ): Promise<unknown> {
-  const incoming = await transport.send({
-    method: 'POST',
-    path,
-    headers: { 'content-type': 'application/json', accept: 'application/json' },
-    body: JSON.stringify(body),
-    stop: AbortSignal.any([stop, AbortSignal.timeout(timeoutMs)]),
-    timeoutMs,
+  return within(stop, timeoutMs, async (either) => {
+    const incoming = await transport.send({
+      method: 'POST',
+      path,
+      headers: { 'content-type': 'application/json', accept: 'application/json' },
+      body: JSON.stringify(body),
+      stop: either,
+      timeoutMs,
+    });
+    const answer = await readJson(incoming);
+    const status = incoming.statusCode ?? 0;
+    if (status < 200 || status > 299) throw new HubRefusal(status);
+    return answer;
   });
-  const answer = await readJson(incoming);
-  const status = incoming.statusCode ?? 0;
-  if (status < 200 || status > 299) throw new HubRefusal(status);
-  return answer;
+}
+
+/** The signal fires with `stop`, or after the time. `AbortSignal.any` would leave something at `stop`, which lives as long as we do. */
+async function within<Outcome>(
+  stop: AbortSignal,
+  timeoutMs: number,
+  work: (either: AbortSignal) => Promise<Outcome>,
+): Promise<Outcome> {
+  const ended = new AbortController();
+  const end = (): void => ended.abort(stop.reason);
+  const timer = setTimeout(() => ended.abort(new Error(`not done within ${timeoutMs} ms`)), timeoutMs);
+  stop.addEventListener('abort', end, { once: true });
+  if (stop.aborted) end();
+  try {
+    return await work(ended.signal);
+  } finally {
+    clearTimeout(timer);
+    stop.removeEventListener('abort', end);
+  }
 }
 
 const answerBytesMax = 65_536;

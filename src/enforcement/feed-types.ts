@@ -61,7 +61,7 @@ export type FeedState = {
   readonly applied: Cursor | undefined;
   /** The hub confirmed within the last heartbeats that nothing is missing, and neither a pause nor a jump of the clock came since. */
   readonly fresh: boolean;
-  /** The digest still differed after a new snapshot. */
+  /** The digest still differed after a new snapshot. Staleness counts from when it last did not. */
   readonly divergent: boolean;
   readonly entries: number;
   readonly orphans: number;

@@ -8,7 +8,8 @@ import { createFeedClient } from './feed-client.ts';
 
 export type { Access } from './enforcer-access.ts';
 export type { Enforcer, EnforcerState, RouteOptions } from './enforcer.ts';
-export type { EnforcerOptions, EnforcerTrouble, IssuerOption } from './enforcer-options.ts';
+export type { IssuerOption } from './enforcer-issuers.ts';
+export type { EnforcerOptions, EnforcerTrouble } from './enforcer-options.ts';
 export type { CheckedRequest } from './enforcer-request.ts';
 export type { FeedState, FeedTrouble } from './feed-types.ts';
 export type { RouteClass } from './posture.ts';

@@ -1,4 +1,5 @@
 import type { KeyObject } from 'node:crypto';
+import { callOwner, tellNobody } from './callbacks.ts';
 import type { Clock } from './feed-types.ts';
 import {
   algorithmOf,
@@ -81,7 +82,7 @@ export function createIssuerKeys(options: {
       failed = false;
     } catch (cause) {
       failed = true;
-      options.onTrouble(cause);
+      callOwner(() => options.onTrouble(cause), tellNobody);
     }
   }
 
@@ -103,16 +104,16 @@ export function createIssuerKeys(options: {
   };
 }
 
-/** Keys that are listed again stay the same objects; those that are not are retired. */
+/** Keys that are listed again stay the same objects, those that are not are retired. One that is listed twice is one. */
 function replaceKeys(before: readonly IssuerKey[], jwks: readonly Jwk[]): readonly IssuerKey[] {
   const known = new Map(before.map((key) => [identityOf(key), key]));
-  const after = jwks.flatMap((jwk) => {
+  const after = new Map<string, IssuerKey>();
+  for (const jwk of jwks) {
     const key = issuerKey(jwk);
-    return key ? [known.get(identityOf(key)) ?? key] : [];
-  });
-  const listed = new Set(after);
-  for (const key of before) key.retired = !listed.has(key);
-  return after;
+    if (key) after.set(identityOf(key), known.get(identityOf(key)) ?? key);
+  }
+  for (const [identity, key] of known) key.retired = !after.has(identity);
+  return [...after.values()];
 }
 
 const identityOf = ({ kid, alg, members }: IssuerKey): string => JSON.stringify([kid, alg, members]);

@@ -2,6 +2,7 @@ import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { FeedConfiguration } from '../core/feed.ts';
 import type { Clock } from './feed-types.ts';
 import type { Seconds } from '../core/vocabulary.ts';
+import { isJsonObject } from './token-format.ts';
 
 /**
  * DPoP nonces without a store: `kid.(time ‖ HMAC)`. Instances of one point share keys through the hub and accept each
@@ -71,7 +72,7 @@ export function createNonces({ clock }: { readonly clock: Clock }): Nonces {
       return inTime && isEqual(nonce, seal(key, second)) ? Math.max(0, age) : undefined;
     },
     useKeys(shared = []) {
-      const usable = shared.map(({ kid, key, from, until }) => ({
+      const usable = shared.filter(isUsable).map(({ kid, key, from, until }) => ({
         kid,
         from,
         until,
@@ -89,6 +90,15 @@ function seal({ kid, key }: NonceKey, second: Seconds): string {
   const mac = createHmac('sha256', key).update(time).digest().subarray(0, macBytes);
   return `${kid}.${Buffer.concat([time, mac]).toString('base64url')}`;
 }
+
+/** A key that is short, or none at all, is one that others can guess. */
+const isUsable = (shared: NonNullable<FeedConfiguration['nonce_keys']>[number]): boolean =>
+  isJsonObject(shared) &&
+  typeof shared.kid === 'string' &&
+  typeof shared.key === 'string' &&
+  Buffer.from(shared.key, 'base64url').length >= keyBytes &&
+  Number.isFinite(shared.from) &&
+  Number.isFinite(shared.until);
 
 const isEqual = (some: string, other: string): boolean =>
   some.length === other.length && timingSafeEqual(Buffer.from(some), Buffer.from(other));

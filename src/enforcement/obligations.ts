@@ -1,8 +1,9 @@
 import { check, type CheckableEntry, type CheckResult } from '../core/match.ts';
 import type { StepUp } from '../core/revocation.ts';
 import type { TokenContext } from '../core/token-context.ts';
-import type { Seconds } from '../core/vocabulary.ts';
+import type { JsonObject, Seconds } from '../core/vocabulary.ts';
 import { type Reason, reason } from './refusal.ts';
+import { isJsonObject } from './token-format.ts';
 
 /** What the entries that match ask together, and which they are. */
 export type Demands = CheckResult & { readonly entries: readonly CheckableEntry[] };
@@ -75,28 +76,37 @@ function isSatisfied(
 const isOneCredential = (match: CheckableEntry['match']): boolean =>
   (['jti', 'sid', 'token_sha256'] as const).some((member) => match[member] !== undefined);
 
-/** Entries come over the wire: their obligations are objects, and that is all that is known of them. */
+/**
+ * Entries come over the wire: their obligations are objects, and that is all that is known of them. What asks for
+ * something that is not understood, or for nothing at all, would let everything pass and be called applied.
+ */
 function isHonourable({ effect, restrict, stepUp }: CheckableEntry): boolean {
-  if (effect === 'restrict' && restrict) {
-    const { scope, tools, rate, read_only: readOnly }: { readonly [member: string]: unknown } = restrict;
-    return (
-      (scope === undefined || typeof scope === 'string') &&
-      (readOnly === undefined || typeof readOnly === 'boolean') &&
-      (tools === undefined || isTexts(ownMember(tools, 'deny'))) &&
-      (rate === undefined || Number(ownMember(rate, 'per_minute')) > 0)
-    );
-  }
-  if (effect !== 'step_up' || !stepUp) return true;
-  const { after, acr_values: acrValues }: { readonly [member: string]: unknown } = stepUp;
-  return (
-    (after === undefined || typeof after === 'number') && (acrValues === undefined || isTexts(acrValues))
-  );
+  if (effect === 'restrict') return hasSome(restrict, restrictMembers);
+  return effect !== 'step_up' || stepUp === undefined || hasOnly(stepUp, stepUpMembers);
 }
 
-const isTexts = (value: unknown): boolean =>
-  Array.isArray(value) && value.every((item) => typeof item === 'string');
+type Members = ReadonlyMap<string, (value: unknown) => boolean>;
 
-const ownMember = (value: unknown, member: string): unknown =>
-  typeof value === 'object' && value !== null && Object.hasOwn(value, member)
-    ? (value as { readonly [name: string]: unknown })[member]
-    : undefined;
+const isText = (value: unknown): boolean => typeof value === 'string';
+const isTexts = (value: unknown): boolean => Array.isArray(value) && value.every(isText);
+const isNumber = (value: unknown): value is number => Number.isFinite(value);
+
+const toolsMembers: Members = new Map([['deny', isTexts]]);
+const rateMembers: Members = new Map([['per_minute', (value) => isNumber(value) && value > 0]]);
+/** What the members are called and what makes sense as their value, all of which is enforced. */
+const restrictMembers: Members = new Map([
+  ['scope', isText],
+  ['read_only', (value) => typeof value === 'boolean'],
+  ['tools', (value) => hasSome(value, toolsMembers)],
+  ['rate', (value) => hasSome(value, rateMembers)],
+]);
+const stepUpMembers: Members = new Map([
+  ['after', isNumber],
+  ['acr_values', isTexts],
+]);
+
+const hasOnly = (value: unknown, members: Members): value is JsonObject =>
+  isJsonObject(value) && Object.entries(value).every(([name, held]) => members.get(name)?.(held) === true);
+
+const hasSome = (value: unknown, members: Members): boolean =>
+  hasOnly(value, members) && Object.keys(value).length > 0;

@@ -1,12 +1,13 @@
 import type { FeedEntry } from '../core/feed.ts';
 import { type Match, tokenMembers } from '../core/revocation.ts';
+import { callOwner } from './callbacks.ts';
 import { isJsonObject } from './token-format.ts';
 import { hopsOf, type TokenContext } from '../core/token-context.ts';
 
 /** A request whose response is not finished. */
 export type OpenRequest = {
   readonly context: TokenContext;
-  /** Asks again whether it may go on, and cuts it if not. Never throws. */
+  /** Asks again whether it may go on, and cuts it if not. */
   readonly review: () => void;
   /** The same for what time alone changes: expiry and posture. */
   readonly reviewTime: () => void;
@@ -29,7 +30,10 @@ export type OpenRequests = {
  * Tokens with open requests are filed under every value by which an entry can name them, so that one kill among many
  * open requests costs nothing. One whose last request ended stays filed until `reviewTime`: the next one is often near.
  */
-export function createOpenRequests(): OpenRequests {
+export function createOpenRequests(options: {
+  /** A review threw, which is a bug. The others were made all the same. */
+  readonly onFailure: (cause: unknown) => void;
+}): OpenRequests {
   const byToken = new Map<TokenContext, Set<OpenRequest>>();
   const filed = new Map<string, Set<TokenContext>>();
 
@@ -58,9 +62,11 @@ export function createOpenRequests(): OpenRequests {
     }
   }
 
-  /** A copy: a request that is cut is removed on the way. */
-  const requestsOf = (contexts: Iterable<TokenContext>): readonly OpenRequest[] =>
-    [...contexts].flatMap((context) => [...(byToken.get(context) ?? [])]);
+  /** Over a copy: a request that is cut is removed on the way. None of them is spared because another one threw. */
+  function forEach(contexts: Iterable<TokenContext>, look: (request: OpenRequest) => void): void {
+    const requests = [...contexts].flatMap((context) => [...(byToken.get(context) ?? [])]);
+    for (const request of requests) callOwner(() => look(request), options.onFailure);
+  }
 
   return {
     add(request) {
@@ -75,13 +81,13 @@ export function createOpenRequests(): OpenRequests {
         if (entry.op !== 'put' || !isJsonObject(entry.match)) continue;
         for (const context of named(entry.match)) concerned.add(context);
       }
-      for (const request of requestsOf(concerned)) request.review();
+      forEach(concerned, (request) => request.review());
     },
     reviewAll() {
-      for (const request of requestsOf(byToken.keys())) request.review();
+      forEach(byToken.keys(), (request) => request.review());
     },
     reviewTime() {
-      for (const request of requestsOf(byToken.keys())) request.reviewTime();
+      forEach(byToken.keys(), (request) => request.reviewTime());
       for (const [context, requests] of byToken) if (requests.size === 0) unfile(context);
     },
     get size() {
@@ -92,15 +98,15 @@ export function createOpenRequests(): OpenRequests {
   };
 }
 
-/** Members that name few requests come first. A pattern of workloads, or a whole issuer, may concern anybody. */
-const filedMembers = [...tokenMembers, 'sub', 'client_id'] as const;
+/** Members that name few requests come first. */
+const filedMembers = [...tokenMembers, 'sub', 'client_id', 'workload'] as const;
 
+/** A pattern of workloads, a whole issuer, and what makes no sense, may concern anybody. */
 function keyOf(match: Match): string | undefined {
   const member = filedMembers.find((name) => match[name] !== undefined);
-  if (member) return `${member}\n${match[member]}`;
-  return match.workload === undefined || match.workload.endsWith('/*')
-    ? undefined
-    : `workload\n${match.workload}`;
+  const value: unknown = member && match[member];
+  if (typeof value !== 'string') return undefined;
+  return member === 'workload' && value.endsWith('/*') ? undefined : `${member}\n${value}`;
 }
 
 function keysOf(context: TokenContext): ReadonlySet<string> {

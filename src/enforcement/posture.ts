@@ -1,5 +1,6 @@
 import type { Posture } from '../core/feed.ts';
 import type { Seconds } from '../core/vocabulary.ts';
+import { isJsonObject } from './token-format.ts';
 
 /** How the routes of one class are guarded. */
 export type RouteClass = {
@@ -45,7 +46,31 @@ export function postureRefuses(
   return isOver(staleMs, posture.allow_reads_after) && !isSafe(method);
 }
 
-const isOver = (ms: number, limit: Seconds): boolean => ms >= limit * 1_000;
+/** What is not known to be recent enough is too old, `NaN` too. */
+const isOver = (ms: number, limit: Seconds): boolean => !(ms < limit * 1_000);
+
+/** Whether settings from outside are these, and nothing else: a misspelt one would be one that nobody heeds. */
+export function isRouteClass(settings: RouteClass): boolean {
+  const { posture, withoutSnapshot, binding, ...unknown } = settings;
+  return (
+    isPosture(posture) &&
+    (withoutSnapshot === 'refuse' || withoutSnapshot === 'posture') &&
+    (binding === 'required' || binding === 'optional' || binding === 'none') &&
+    Object.keys(unknown).length === 0
+  );
+}
+
+function isPosture(posture: unknown): boolean {
+  const [only, ...others] = isJsonObject(posture) ? Object.entries(posture) : [];
+  if (!only || others.length > 0) return false;
+  const [name, limit] = only;
+  if (name === 'fail_open') return limit === true;
+  const isLimit = Number.isInteger(limit) && Number(limit) >= 0 && Number(limit) <= postureSecondsMax;
+  return (name === 'fail_closed_after' || name === 'allow_reads_after') && isLimit;
+}
+
+/** What the hub takes as a posture. */
+const postureSecondsMax = 86_400;
 
 /** Reads only, by definition. @see RFC 9110 §9.2.1 */
 export const isSafe = (method: string): boolean => safeMethods.has(method);

@@ -4,6 +4,7 @@ import { formatCursor } from './feed-events.ts';
 import type { Clock, FeedTroubleCode } from './feed-types.ts';
 import { type HubTransport, post } from './feed-transport.ts';
 import { createPacer } from './receipts-pace.ts';
+import { createRefusedToTell, type RefusedToTell } from './receipts-refused.ts';
 
 /** Tells the hub what is in force here. Cumulative, one at a time, tried again until heard; nothing waits for it. */
 export type Receipts = {
@@ -47,6 +48,7 @@ type State = {
   readonly recent: Map<string, number>;
   readonly everDenied: Set<string>;
   readonly firstDenied: Map<string, number>;
+  readonly refusedToTell: RefusedToTell;
 };
 
 export function createReceipts(options: ReceiptsOptions): Receipts {
@@ -57,9 +59,11 @@ export function createReceipts(options: ReceiptsOptions): Receipts {
     recent: new Map(),
     everDenied: new Set(),
     firstDenied: new Map(),
+    refusedToTell: createRefusedToTell(options.cache, listedMax),
   };
   const send = async (stop: AbortSignal, goodbye: boolean): Promise<number> => {
-    const body = bodyOf(options, state, goodbye);
+    const told = state.refusedToTell.next();
+    const body = bodyOf(options, state, told, goodbye);
     const answer = await post(
       transport,
       'v1/points/receipts',
@@ -68,6 +72,8 @@ export function createReceipts(options: ReceiptsOptions): Receipts {
       goodbye ? goodbyeTimeoutMs : timeoutMs,
     );
     for (const { id } of body.first_denied ?? []) state.firstDenied.delete(id);
+    state.refusedToTell.heard(told.refused.map(({ id }) => id));
+    if (told.hasMore) return paceMsMin;
     const { next_receipt_ms: pace } = (answer ?? {}) as Partial<ReceiptAnswer>;
     return typeof pace === 'number' ? Math.min(paceMsMax, Math.max(paceMsMin, pace)) : firstPaceMs;
   };
@@ -105,18 +111,22 @@ export function createReceipts(options: ReceiptsOptions): Receipts {
   };
 }
 
-function bodyOf(options: ReceiptsOptions, state: State, goodbye: boolean): ReceiptBody {
+function bodyOf(
+  options: ReceiptsOptions,
+  state: State,
+  { refused, applied }: ReturnType<RefusedToTell['next']>,
+  goodbye: boolean,
+): ReceiptBody {
   const { cache } = options;
-  const refused = firstOf(cache.refused());
   const orphans = firstOf(cache.orphans());
   const firstDenied = firstOf(state.firstDenied).map(([id, after]) => ({ id, after_ms: after }));
   return {
-    ...(cache.position && { applied: formatCursor(cache.position) }),
+    ...(applied && { applied: formatCursor(applied) }),
     ...(state.appliedAfterMs !== undefined && { applied_after_ms: state.appliedAfterMs }),
     instance: options.declaration,
     stale_ms: Math.min(staleMsMax, Math.max(0, options.staleMs())),
     ...(firstDenied.length > 0 && { first_denied: firstDenied }),
-    ...(refused.length > 0 && { refused }),
+    ...(refused.length > 0 && { refused: refused.map(({ id, why }) => ({ id, why })) }),
     ...(orphans.length > 0 && { orphans: orphans.map(({ id }) => id) }),
     ...(options.isDivergent() && { divergent: true }),
     ...(goodbye && { goodbye }),

@@ -1,6 +1,7 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { type FileHandle, open, rename, stat, unlink } from 'node:fs/promises';
+import { type FileHandle, open, readdir, rename, stat, unlink } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Cursor, FeedConfiguration, FeedEntry } from '../core/feed.ts';
 import type { Millis } from '../core/vocabulary.ts';
@@ -27,6 +28,9 @@ const fileVersion = 1;
 /** Only the owner may read what is revoked, and the nonce keys. */
 const fileMode = 0o600;
 const linesPerWrite = 500;
+const besideSuffix = '.new';
+/** No writing takes so long: whoever began it is gone. */
+const leftoverAgeMs = 3_600_000;
 
 /** `undefined` when there is no file. @throws Error when it is not whole, or another hub's. */
 export async function readSnapshotFile(path: string, hub: string): Promise<SavedSet | undefined> {
@@ -69,8 +73,8 @@ export type SnapshotWriting = {
 
 /** Writes beside the file and moves into its place, in short slices. `false`: outdated, the file is as it was. */
 export async function writeSnapshotFile(writing: SnapshotWriting): Promise<boolean> {
-  const beside = `${writing.path}.${process.pid}.new`;
-  await unlink(beside).catch(() => undefined);
+  // By chance and not by process: those of two containers that share the folder may have the same number.
+  const beside = `${writing.path}.${randomUUID()}${besideSuffix}`;
   const file = await open(beside, 'wx', fileMode);
   try {
     if (!(await writeLines(writing, file))) return false;
@@ -83,6 +87,18 @@ export async function writeSnapshotFile(writing: SnapshotWriting): Promise<boole
   }
 }
 
+/** Removes what processes that were killed while they wrote have left beside the file. Never rejects. */
+export async function removeLeftovers(path: string): Promise<void> {
+  const [folder, prefix] = [dirname(path), `${basename(path)}.`];
+  const names = await readdir(folder).catch(() => []);
+  for (const name of names) {
+    if (!name.startsWith(prefix) || !name.endsWith(besideSuffix)) continue;
+    const leftover = join(folder, name);
+    const { mtimeMs } = await stat(leftover).catch(() => ({ mtimeMs: Number.POSITIVE_INFINITY }));
+    if (Date.now() - mtimeMs > leftoverAgeMs) await unlink(leftover).catch(() => undefined);
+  }
+}
+
 async function writeLines(writing: SnapshotWriting, file: FileHandle): Promise<boolean> {
   const { cache, changes } = writing;
   const hash = createHash('sha256');
@@ -91,7 +107,7 @@ async function writeLines(writing: SnapshotWriting, file: FileHandle): Promise<b
     const text = batch.join('');
     batch = [];
     hash.update(text);
-    await file.write(text);
+    await file.appendFile(text);
     await nextTurn();
   };
   for (const line of contentOf(writing)) {
@@ -107,7 +123,7 @@ async function writeLines(writing: SnapshotWriting, file: FileHandle): Promise<b
   await flush();
   if (!position || writing.isOutdated()) return false;
   const last = { cursor: formatCursor(position), digest, confirmed_at_ms: writing.confirmedAtMs };
-  await file.write(`${JSON.stringify({ ...last, sha256: hash.digest('hex') })}\n`);
+  await file.appendFile(`${JSON.stringify({ ...last, sha256: hash.digest('hex') })}\n`);
   return true;
 }
 

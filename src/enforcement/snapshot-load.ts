@@ -33,7 +33,8 @@ export async function loadSnapshot(
     timeoutMs: answerTimeoutMs,
   });
   if (incoming.statusCode !== 200) {
-    incoming.resume();
+    // Not read to its end: it may have none.
+    incoming.destroy();
     throw new Error(`the hub answered ${incoming.statusCode ?? 0} instead of a snapshot`);
   }
   incoming.setTimeout(silenceMs, () => incoming.destroy(new Error('the snapshot went silent')));

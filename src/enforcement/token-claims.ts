@@ -33,6 +33,25 @@ export function tokenContext(
   };
 }
 
+/**
+ * Whether a claim by which an entry could name this token, or one of its actors, is there and is not text. Read as
+ * missing, it would make a token that no kill by that claim can reach.
+ */
+export function hasUnreadableName(claims: JsonObject, issuer: IssuerSettings): boolean {
+  const { subject_claims: subjects, client_claims: clients, session_claims: sessions } = issuer;
+  const ofParty = ['iss', 'sub', ...subjects, ...clients];
+  if (holdsNoText(claims, [...ofParty, ...sessions, 'jti'])) return true;
+  const confirmation = ownMember(claims, 'cnf');
+  if (isJsonObject(confirmation) && holdsNoText(confirmation, ['jkt', 'x5t#S256'])) return true;
+  for (let actor = ownMember(claims, 'act'); isJsonObject(actor); actor = ownMember(actor, 'act')) {
+    if (holdsNoText(actor, ofParty)) return true;
+  }
+  return false;
+}
+
+const holdsNoText = (party: JsonObject, names: readonly string[]): boolean =>
+  names.some((name) => Object.hasOwn(party, name) && textOf(party, name) === undefined);
+
 /** The scope values of a token: `scope` as RFC 9068 §2.2.3 has it, or `scp` as text or list. */
 export function scopesOf(claims: JsonObject): readonly string[] {
   const scope = ownMember(claims, 'scope') ?? ownMember(claims, 'scp');

@@ -1,6 +1,7 @@
 import type { IssuerSettings } from '../core/issuer.ts';
 import type { Json, JsonObject, Seconds } from '../core/vocabulary.ts';
 import type { RefusalCode } from './refusal.ts';
+import { hasUnreadableName } from './token-claims.ts';
 import { isJsonObject, ownMember } from './token-format.ts';
 import { algorithmOf } from './token-signatures.ts';
 
@@ -61,6 +62,18 @@ export const tokenRules: readonly TokenRule[] = [
     code: 'not-an-access-token',
     text: 'The claims are those of a security event, an ID token, a refresh token or a proof, not of an access token.',
     refuses: ({ claims }) => foreignShapes.some((isForeign) => isForeign(claims)),
+  },
+  {
+    section: 'RFC 7519 §4.1, RFC 8693 §4.1',
+    code: 'invalid-token',
+    text: 'A claim that names subject, client, session, key or token, its own or of an actor, is no text.',
+    refuses: ({ claims, issuer }) => hasUnreadableName(claims, issuer),
+  },
+  {
+    section: 'RFC 9068 §2.2.1',
+    code: 'invalid-token',
+    text: 'The token says when its user logged in (auth_time) in a way that is no time.',
+    refuses: ({ claims }) => Object.hasOwn(claims, 'auth_time') && !isTime(claims['auth_time']),
   },
   {
     section: 'RFC 9068 §4',

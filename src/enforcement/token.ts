@@ -58,10 +58,24 @@ export function createTokenVerifier(options: {
   let accepted: ReadonlyMap<string, AcceptedIssuer> = new Map();
   const remembered = createTokenMemory(clock);
 
+  function verifyParsed(
+    jws: CompactJws,
+    sha256: string,
+  ): VerifiedToken | Reason | Promise<VerifiedToken | Reason> {
+    const issuer = accepted.get(textOf(jws.payload, 'iss') ?? '');
+    if (!issuer) return accepted.size === 0 ? noIssuerYet : reason('unknown-issuer');
+    const facts = { header: jws.header, claims: jws.payload, issuer: issuer.settings, audience };
+    const rule = refusedBy({ ...facts, nowSeconds: clock.nowMs() / 1_000 });
+    return rule ?? verifyAndRemember(jws, sha256, issuer);
+  }
+
+  /** Keys may take seconds to come: what was true of issuer and time before is looked at again. */
   async function verifyAndRemember(jws: CompactJws, sha256: string, issuer: AcceptedIssuer) {
     const outcome = await verifySigned(jws, sha256, issuer);
-    const stillAccepted = accepted.get(issuer.settings.url) === issuer;
-    if (outcome.kind === 'verified' && stillAccepted) remembered.keep(outcome);
+    if (accepted.get(issuer.settings.url) !== issuer) return verifyParsed(jws, sha256);
+    if (outcome.kind === 'reason') return outcome;
+    if (outcome.expiresAtMs <= clock.nowMs()) return reason('expired-token');
+    remembered.keep(outcome);
     return outcome;
   }
 
@@ -72,12 +86,7 @@ export function createTokenVerifier(options: {
       const known = remembered.recall(sha256);
       if (known) return known;
       const jws = parseCompactJws(compact);
-      if (!jws) return reason('malformed-token');
-      const issuer = accepted.get(textOf(jws.payload, 'iss') ?? '');
-      if (!issuer) return accepted.size === 0 ? noIssuerYet : reason('unknown-issuer');
-      const facts = { header: jws.header, claims: jws.payload, issuer: issuer.settings, audience };
-      const rule = refusedBy({ ...facts, nowSeconds: clock.nowMs() / 1_000 });
-      return rule ?? verifyAndRemember(jws, sha256, issuer);
+      return jws ? verifyParsed(jws, sha256) : reason('malformed-token');
     },
     accept(issuers) {
       const before = accepted;

@@ -38,6 +38,8 @@ export type FeedServer = {
     readonly receipts?: number;
     readonly reports?: number;
   };
+  /** A report that it does not understand is answered with 400. */
+  understands: (report: string) => boolean;
   /** After so many bytes of the body the connection is destroyed; asked once for each request. */
   cut: (request: { readonly path: string; readonly point: string }) => number | undefined;
   /** Snapshots wait for this. */
@@ -163,7 +165,9 @@ export async function startFeedServer(options: { readonly heartbeatMs?: number }
     const limit = request.method === 'GET' ? feed.cut({ path, point }) : undefined;
     if (kind === 'feed') return serveFeed(request, response, limit);
     if (kind === 'snapshot') return serveSnapshot(response, limit);
-    const body = JSON.parse(await textOf(request)) as ReceiptBody & ReportBody;
+    const text = await textOf(request);
+    if (kind === 'reports' && !feed.understands(text)) return response.writeHead(400).end();
+    const body = JSON.parse(text) as ReceiptBody & ReportBody;
     if (kind === 'receipts') receipts.push({ ...body, point });
     else reports.push(body);
     return response.writeHead(200).end(JSON.stringify({ next_receipt_ms: 60_000 }));
@@ -206,6 +210,7 @@ export async function startFeedServer(options: { readonly heartbeatMs?: number }
     },
     startAt: undefined,
     refuse: {},
+    understands: () => true,
     cut: () => undefined,
     gate: Promise.resolve(),
     snapshotLie: {},

@@ -1,15 +1,17 @@
 import { entryVersion, parseCursor, type FeedEntry, type PutEntry } from '../../core/feed.ts';
 import { effects, matchMembers, reaches } from '../../core/revocation.ts';
 import type { Json } from '../../core/vocabulary.ts';
+import { isShallow } from '../token-format.ts';
 
 /** UTF-16 code units of all values of one `match`. */
 export const matchUnitsMax = 16_384;
 const obligationUnitsMax = 8_192;
 const textUnitsMax = 512;
+const entryDepthMax = 16;
 
 /**
- * The least that makes a JSON value an entry: an operation, an id and a position. What a put says beyond that is looked
- * at by `whyNotApplied`, so that it counts in the digest whether or not it is understood.
+ * The least that makes a JSON value an entry: an operation, an id, a position, and no more depth than can be walked. What
+ * a put says beyond that is looked at by `whyNotApplied`, so that it counts in the digest whether or not it is understood.
  */
 export function asFeedEntry(json: unknown): FeedEntry | undefined {
   if (typeof json !== 'object' || json === null) return undefined;
@@ -17,7 +19,7 @@ export function asFeedEntry(json: unknown): FeedEntry | undefined {
   if (op !== 'put' && op !== 'lift' && op !== 'drop') return undefined;
   if (typeof id !== 'string' || id === '' || id.length > textUnitsMax) return undefined;
   if (typeof position !== 'string' || position === '' || position.length > textUnitsMax) return undefined;
-  return json as FeedEntry;
+  return isShallow(json as Json, entryDepthMax) ? (json as FeedEntry) : undefined;
 }
 
 /** An effect that is not known is enforced as the strictest. */

@@ -12,6 +12,8 @@ export type HashIndex = {
   /** The table before, until all of it has been moved. */
   draining: Table | undefined;
   drainedTo: number;
+  /** So many slots of `draining` are moved with each insertion. */
+  drainStep: number;
 };
 
 type Table = { readonly tags: Uint8Array; readonly refs: Uint32Array; used: number };
@@ -20,7 +22,7 @@ const slotsMin = 16;
 const fullAt = 0.8;
 /** Slots of a new table for each live reference: it is half full when it starts. */
 const slotsPerLive = 1.9;
-const slotsDrainedAtOnce = 8;
+const drainStepMin = 8;
 
 const neverUsed = 0;
 const vacated = 1;
@@ -32,6 +34,7 @@ export const createHashIndex = (hashOf: (ref: Ref) => number): HashIndex => ({
   current: createTable(slotsMin),
   draining: undefined,
   drainedTo: 0,
+  drainStep: drainStepMin,
 });
 
 /** The reference filed under this hash that `isIt`, or 0. */
@@ -42,13 +45,8 @@ export function findRef(index: HashIndex, hash: number, isIt: (ref: Ref) => bool
 
 /** Does not look whether it is there already. */
 export function insertRef(index: HashIndex, hash: number, ref: Ref): void {
-  if (index.draining) drain(index, slotsDrainedAtOnce);
-  if (index.current.used >= index.current.tags.length * fullAt) {
-    if (index.draining) drain(index, index.draining.tags.length);
-    index.draining = index.current;
-    index.drainedTo = 0;
-    index.current = createTable(Math.max(slotsMin, Math.ceil((index.live + 1) * slotsPerLive)));
-  }
+  drain(index);
+  if (index.current.used >= index.current.tags.length * fullAt) startTable(index);
   place(index.current, hash, ref);
   index.live += 1;
 }
@@ -69,6 +67,20 @@ export function removeRef(index: HashIndex, hash: number, ref: Ref): void {
     index.live -= 1;
     return;
   }
+}
+
+/**
+ * The old table may be far larger than the new one, when most of what was in it is gone. It must be empty before the
+ * new one is full: a table with no slot left has no end for whoever looks for one.
+ */
+function startTable(index: HashIndex): void {
+  const old = index.current;
+  const slots = Math.max(slotsMin, Math.ceil((index.live + 1) * slotsPerLive));
+  const insertionsLeft = Math.max(1, Math.floor(slots * fullAt) - index.live);
+  index.draining = old;
+  index.drainedTo = 0;
+  index.drainStep = Math.max(drainStepMin, Math.ceil(old.tags.length / insertionsLeft));
+  index.current = createTable(slots);
 }
 
 const createTable = (slots: number): Table => ({
@@ -108,10 +120,10 @@ function place(table: Table, hash: number, ref: Ref): void {
   table.used += 1;
 }
 
-function drain(index: HashIndex, slots: number): void {
+function drain(index: HashIndex): void {
   const { draining } = index;
   if (!draining) return;
-  const end = Math.min(draining.tags.length, index.drainedTo + slots);
+  const end = Math.min(draining.tags.length, index.drainedTo + index.drainStep);
   for (let slot = index.drainedTo; slot < end; slot += 1) {
     if ((draining.tags[slot] ?? neverUsed) <= vacated) continue;
     const ref = draining.refs[slot] ?? 0;

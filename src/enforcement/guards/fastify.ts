@@ -28,12 +28,12 @@ type FastifyReplyLike = {
 };
 type RawResponse = {
   readonly headersSent: boolean;
-  readonly closed: boolean;
+  readonly closed?: boolean;
   readonly writeHead: (status: number, headers: { [name: string]: string }) => unknown;
   readonly end: (text: string) => unknown;
   readonly destroy: () => unknown;
-  /** HTTP/2 only. */
-  readonly stream?: { readonly close: (code: number) => unknown };
+  /** HTTP/2 only, whose responses have no `closed`. */
+  readonly stream?: { readonly destroyed: boolean; readonly close: (code: number) => unknown };
   readonly once: (event: 'close', listener: () => void) => unknown;
 };
 
@@ -65,8 +65,11 @@ export function guardFastify(options: {
     accesses.set(raw, outcome);
     reply.headers({ ...outcome.headers });
     reply.raw.once('close', () => outcome.close());
-    if (reply.raw.closed) outcome.close();
-    outcome.signal.addEventListener('abort', () => cut(reply, outcome.reason), { once: true });
+    if (reply.raw.closed || reply.raw.stream?.destroyed) outcome.close();
+    const end = (): void => cut(reply, outcome.reason);
+    // It may have ended already, between its check and here: then no event comes any more.
+    if (outcome.signal.aborted) end();
+    else outcome.signal.addEventListener('abort', end, { once: true });
     return undefined;
   };
 }
@@ -82,4 +85,19 @@ function cut(reply: FastifyReplyLike, why: Refusal | undefined): void {
   reply.hijack();
   raw.writeHead(why.status, { ...why.headers });
   raw.end(JSON.stringify(why.body));
+  Object.assign(raw, deafTo(raw));
 }
+
+/**
+ * Whoever is at work on the answer, a hook that has yet to call back or a handler, would write a second one, and that
+ * throws where nobody catches it. `write` says "full", so that what is piped into it stops.
+ */
+const deafTo = (raw: RawResponse) => ({
+  writeHead: () => raw,
+  setHeader: () => raw,
+  appendHeader: () => raw,
+  removeHeader: () => undefined,
+  flushHeaders: () => undefined,
+  write: () => false,
+  end: () => raw,
+});

@@ -92,3 +92,10 @@ describe('RFC 6750 §3, RFC 9449 §7.1: parameters', () => {
     );
   });
 });
+
+it('RFC 6750 §3: a scope of which nothing is left is left out', () => {
+  for (const scope of ['', '"', 'é']) {
+    const said = challenge({ error: 'insufficient_scope', text: 'No.', scope, acrValues: [] }, settings);
+    expect(said).toMatch(/^DPoP error="insufficient_scope", error_description="No\.", algs=/);
+  }
+});

@@ -155,7 +155,7 @@ describe('DESIGN §5: what an entry must not do', () => {
       expect(cache.lookup({ iss: 'https://idp.example', client_id: 'build-runner', sub: '7' }, now)).toEqual(
         [],
       );
-      expect([...cache.refused()]).toEqual([{ id: entry.id, why }]);
+      expect([...cache.refused()]).toEqual([{ id: entry.id, position: entry.position, why }]);
       expect(cache.digest()).toBe(digestOf([entry]));
       expect([...cache.entries()]).toEqual([entry]);
       cache.apply({ v: 1, op: 'lift', id: entry.id, position: '7f3a9c01-2', committed_at_ms: 0 });

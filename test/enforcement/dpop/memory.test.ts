@@ -3,38 +3,62 @@ import { createNonces, nonceLifeSeconds } from '../../../src/enforcement/nonce.t
 import { createReplayMemory } from '../../../src/enforcement/replay.ts';
 
 function aClock() {
-  const time = { ms: 1_763_764_000_000 };
-  return { time, clock: { nowMs: () => time.ms, monotonicMs: () => time.ms } };
+  const time = { ms: 1_763_764_000_000, aheadMs: 0 };
+  return { time, clock: { nowMs: () => time.ms + time.aheadMs, monotonicMs: () => time.ms } };
 }
+
+const used = (jkt: string, jti: string, iat = 1_763_764_000) => ({ jkt, jti, iat });
 
 describe('RFC 9449 §11.1: the memory of used proofs', () => {
   it('knows a proof for at least its span, whenever the sets turn, and forgets it within two', () => {
     for (let phase = 0; phase < 100; phase += 7) {
       const { time, clock } = aClock();
-      const memory = createReplayMemory({ clock, spanMs: 100, proofsMax: 100 });
+      const memory = createReplayMemory({ clock, spanMs: 100, driftMs: 0, proofsMax: 100 });
       time.ms += phase;
-      memory.remember('key', 'early');
+      memory.remember(used('key', 'early'));
       for (let passed = 0; passed < 99; passed += 33) {
         time.ms += 33;
-        memory.remember('key', `other-${passed}`);
+        memory.remember(used('key', `other-${passed}`));
       }
-      expect(memory.remember('key', 'early')).toBe('replayed');
+      expect(memory.remember(used('key', 'early'))).toBe('replayed');
       time.ms += 201;
-      expect(memory.remember('key', 'early')).toBe('new');
+      expect(memory.remember(used('key', 'early'))).toBe('new');
     }
   });
 
   it('keeps keys apart', () => {
-    const memory = createReplayMemory({ clock: aClock().clock, spanMs: 100, proofsMax: 100 });
-    expect(memory.remember('one', 'jti')).toBe('new');
-    expect(memory.remember('two', 'jti')).toBe('new');
-    expect(memory.remember('one', 'jti')).toBe('replayed');
+    const memory = createReplayMemory({ clock: aClock().clock, spanMs: 100, driftMs: 0, proofsMax: 100 });
+    expect(memory.remember(used('one', 'jti'))).toBe('new');
+    expect(memory.remember(used('two', 'jti'))).toBe('new');
+    expect(memory.remember(used('one', 'jti'))).toBe('replayed');
+  });
+
+  it('a wall clock that is set back does not make what was forgotten new again', () => {
+    const { time, clock } = aClock();
+    const nowSeconds = () => Math.floor(clock.nowMs() / 1_000);
+    const memory = createReplayMemory({ clock, spanMs: 100_000, driftMs: 10_000, proofsMax: 100 });
+    const early = used('key', 'early', nowSeconds() + 30);
+    expect(memory.remember(early)).toBe('new');
+    time.aheadMs -= 10_000;
+    expect(memory.remember(used('key', 'other', nowSeconds()))).toBe('new');
+    time.aheadMs -= 300_000;
+    time.ms += 250_000;
+    expect(memory.remember(early)).toBe('replayed');
+    time.ms += 100_000;
+    expect(memory.remember(used('key', 'later', nowSeconds()))).toBe('new');
+    // Forward and back again is back again.
+    time.aheadMs += 3_600_000;
+    const far = used('key', 'far', nowSeconds());
+    expect(memory.remember(far)).toBe('new');
+    time.aheadMs -= 3_600_000;
+    time.ms += 3_600_000;
+    expect(memory.remember(far)).toBe('replayed');
   });
 
   it('when full refuses what is new and forgets nothing', () => {
     const { time, clock } = aClock();
-    const memory = createReplayMemory({ clock, spanMs: 100, proofsMax: 2 });
-    expect(['a', 'b', 'c', 'a', 'b'].map((jti) => memory.remember('key', jti))).toEqual([
+    const memory = createReplayMemory({ clock, spanMs: 100, driftMs: 0, proofsMax: 2 });
+    expect(['a', 'b', 'c', 'a', 'b'].map((jti) => memory.remember(used('key', jti)))).toEqual([
       'new',
       'new',
       'full',
@@ -42,7 +66,7 @@ describe('RFC 9449 §11.1: the memory of used proofs', () => {
       'replayed',
     ]);
     time.ms += 100;
-    expect(['c', 'a'].map((jti) => memory.remember('key', jti))).toEqual(['new', 'replayed']);
+    expect(['c', 'a'].map((jti) => memory.remember(used('key', jti)))).toEqual(['new', 'replayed']);
   });
 });
 

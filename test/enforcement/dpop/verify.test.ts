@@ -124,6 +124,8 @@ const badProofs: readonly BadProof[] = [
   { what: '(9) another host', claims: { htu: 'https://evil.example/charges' } },
   { what: '(9) another port', claims: { htu: 'https://api.example:8443/charges' } },
   { what: '(9) user information', claims: { htu: 'https://user@api.example/charges' } },
+  { what: '(9) where dots of the target lead', request: { target: '/public/../charges' } },
+  { what: '(9) where encoded dots lead', request: { target: '/public/%2e%2E/charges?page=2' } },
   { what: '(9) an encoded slash', claims: { htu: `${origin}%2Fcharges` } },
   { what: '(11) too old', claims: { iat: now() - proofAgeMaxSeconds - 5 } },
   { what: '(11) too far ahead', claims: { iat: now() + proofAheadMaxSeconds + 20 } },
@@ -149,6 +151,14 @@ async function outcomeOf({ claims, header, fields = (proof) => [proof], request 
   const proof = await client.proof({ url, token }, claims, header);
   return aVerifier().verify(aRequest(client, fields(proof), request));
 }
+
+it('RFC 9449 §4.3 (9): a target with dots is what it is written as', async () => {
+  const client = await aClient();
+  const proof = await client.proof({ url: `${origin}/public/../charges`, token });
+  for (const target of ['/public/../charges?page=2', '/charges']) {
+    expect(aVerifier().verify(aRequest(client, [proof], { target }))).toMatchObject({ kind: 'proof' });
+  }
+});
 
 describe('RFC 9449 §4.3: a bad proof is refused', () => {
   it.each(badProofs)('$what', async (bad) => {
@@ -259,6 +269,15 @@ describe('RFC 9449 §9: nonces', () => {
     const client = await aClient();
     const proof = await client.proof({ url, token }, { nonce: 'guessed' });
     expect(aVerifier().verify(aRequest(client, [proof]))).toMatchObject({ code: 'nonce-required' });
+  });
+
+  it('are not asked for by a proof that its key did not sign: nobody switches them on for somebody else', async () => {
+    const client = await aClient();
+    const { verify } = aVerifier();
+    const forged = withPayload(await client.proof({ url, token }), { nonce: 'x' });
+    for (const nonceRequired of [false, true]) {
+      expect(verify(aRequest(client, [forged], { nonceRequired }))).toMatchObject({ code: 'invalid-proof' });
+    }
   });
 
   it('once one was demanded of a key, its proofs without one are refused', async () => {

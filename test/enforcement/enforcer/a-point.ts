@@ -42,7 +42,7 @@ export function aPoint(issuer: AnIssuer, options: Partial<EnforcerOptions> = {})
       denied: (entries) => void seen.denied.push(...entries.map(({ id }) => id)),
       report: (refusal) => void seen.reports.push(refusal),
       sight: (sighting) => void seen.sightings.push(sighting),
-      forgetOrphans: () => undefined,
+      forgetOrphans: (ids) => ids.forEach((id) => given.cache.forgetOrphan(id)),
       close: () => Promise.resolve(),
     };
   };

@@ -248,6 +248,17 @@ describe('settings', () => {
     expect(await outcomeOf(strict, agent.request())).toBe('invalid-token');
   });
 
+  it('a log that throws does not make a check reject', async () => {
+    const point = aPoint(issuer, {
+      issuers: [{ ...issuer.settings(), jwks_uri: 'http://127.0.0.1:1/jwks' }],
+      onTrouble: () => {
+        throw new Error('the disk of the log is full');
+      },
+    });
+    const agent = await anAgent(issuer);
+    expect(await outcomeOf(point, agent.request())).toBe('keys-unavailable');
+  });
+
   it('an issuer named by its URL alone gets the RFC 9068 profile; a broken one of the hub is left out', async () => {
     const agent = await anAgent(issuer);
     expect(await outcomeOf(aPoint(issuer, { issuers: [{ url: issuer.url }] }), agent.request())).toBe(

@@ -118,6 +118,50 @@ describe('an open request ends in the middle', () => {
   });
 });
 
+describe('an open request ends whatever else goes wrong', () => {
+  it('its owner hears of it afterwards: a logger that throws saves nobody, at a refusal neither', async () => {
+    const troubles: string[] = [];
+    const accesses: Access[] = [];
+    const cut: number[] = [];
+    const point = aPoint(issuer, {
+      onRefusal: () => {
+        cut.push(accesses.filter(({ reason }) => reason).length);
+        throw new Error('the disk of the log is full');
+      },
+      onTrouble: ({ code }) => void troubles.push(code),
+    });
+    const agent = await anAgent(issuer);
+    accesses.push(await open(point, agent), await open(point, agent));
+    point.put({ match: { jkt: agent.client.jkt } });
+    expect(cut).toEqual([1, 2]);
+    expect(accesses.map(({ reason }) => reason?.code)).toEqual(['revoked', 'revoked']);
+    expect(await point.enforcer.check(await agent.request())).toMatchObject({ code: 'revoked' });
+    expect(troubles).toEqual(['callback', 'callback', 'callback']);
+  });
+
+  it('a kill that came with an entry that makes no sense counts', async () => {
+    const point = aPoint(issuer);
+    const agent = await anAgent(issuer);
+    const access = await open(point, agent);
+    const kill = {
+      v: 1,
+      op: 'put',
+      id: 'rev_kill',
+      position: '7f3a-2',
+      match: { jkt: agent.client.jkt },
+      reach: 'chain',
+      effect: 'deny',
+      reason: 'x',
+      signal_id: 'sig',
+      committed_at_ms: 1,
+    } as const;
+    const senseless = { ...kill, id: 'rev_odd', match: { workload: 7 as never } };
+    for (const entry of [senseless, kill]) point.client.cache.apply(entry);
+    point.client.onApplied?.([senseless, kill]);
+    expect(access.reason?.code).toBe('revoked');
+  });
+});
+
 describe('an open request ends by time', () => {
   it('at exp of its token, and when the posture of its class closes', async () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
@@ -142,6 +186,8 @@ describe('an open request ends by time', () => {
 });
 
 describe('the registry', () => {
+  const aRegistry = (failures: unknown[] = []) =>
+    createOpenRequests({ onFailure: (cause) => failures.push(cause) });
   const context = (index: number) => ({
     iss: 'https://i',
     sub: `s${index}`,
@@ -150,7 +196,7 @@ describe('the registry', () => {
   });
 
   it('reviews those whom an entry names, and nobody else, among 10,000', () => {
-    const open = createOpenRequests();
+    const open = aRegistry();
     const reviewed: number[] = [];
     const requests = Array.from(
       { length: 10_000 },
@@ -189,8 +235,25 @@ describe('the registry', () => {
     expect([reviewed.length, open.size]).toEqual([10_101, 0]);
   });
 
+  it('looks at all the others when one look throws', () => {
+    const failures: unknown[] = [];
+    const open = aRegistry(failures);
+    const looked: string[] = [];
+    for (const name of ['first', 'second']) {
+      const look = () => {
+        looked.push(name);
+        throw new Error(name);
+      };
+      open.add({ context: context(1), review: look, reviewTime: look });
+    }
+    open.reviewAll();
+    open.reviewTime();
+    expect(looked).toEqual(['first', 'second', 'first', 'second']);
+    expect(failures).toHaveLength(4);
+  });
+
   it('reviews one request once, however many entries name it', () => {
-    const open = createOpenRequests();
+    const open = aRegistry();
     let reviews = 0;
     open.add({ context: context(1), review: () => (reviews += 1), reviewTime: () => undefined });
     const entry = {

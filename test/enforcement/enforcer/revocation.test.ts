@@ -59,6 +59,20 @@ describe('a revocation that matches is a refusal', () => {
     expect(await outcomeOf(point, agent.request())).toBe('access');
   });
 
+  it('also by an orphan of an older epoch, until a person forgets it', async () => {
+    const point = aPoint(issuer);
+    const agent = await anAgent(issuer);
+    const id = point.put({ match: runner() });
+    const orphan = point.client.cache.get(id);
+    point.lift(id);
+    if (orphan) point.client.cache.adoptOrphan(orphan);
+    expect(await outcomeOf(point, agent.request())).toBe('revoked');
+    point.enforcer.forgetOrphans(['rev_other']);
+    expect(await outcomeOf(point, agent.request())).toBe('revoked');
+    point.enforcer.forgetOrphans([id]);
+    expect(await outcomeOf(point, agent.request())).toBe('access');
+  });
+
   it('a denial without cut-off beside one with: a new token does not help', async () => {
     const point = aPoint(issuer);
     const agent = await anAgent(issuer);
@@ -77,14 +91,30 @@ describe('a revocation that matches is a refusal', () => {
       { tools: { deny: 'all' } },
       { rate: { per_minute: 0 } },
       { rate: 3 },
+      { rate: { per_minute: '3' } },
       { read_only: 'yes' },
+      undefined,
+      {},
+      { country: 'DE' },
+      { read_only: true, country: 'DE' },
+      { tools: {} },
+      { tools: { deny: [], allow: ['list'] } },
+      { rate: { per_minute: 3, per_hour: 9 } },
     ]) {
-      const id = point.put({ match: runner(), effect: 'restrict', restrict: restrict as never });
+      const id = point.put({
+        match: runner(),
+        effect: 'restrict',
+        ...(restrict && { restrict: restrict as never }),
+      });
       expect(await outcomeOf(point, agent.request())).toBe('revoked');
       point.lift(id);
     }
-    point.put({ match: runner(), effect: 'step_up', step_up: { after: 'today' } as never });
-    expect(await outcomeOf(point, agent.request())).toBe('revoked');
+    for (const stepUp of [{ after: 'today' }, { after: 1, acr_values: 'phr' }, { after: 1, place: 'here' }]) {
+      const id = point.put({ match: runner(), effect: 'step_up', step_up: stepUp as never });
+      expect(await outcomeOf(point, agent.request())).toBe('revoked');
+      point.lift(id);
+    }
+    expect(await outcomeOf(point, agent.request())).toBe('access');
   });
 });
 
@@ -208,6 +238,24 @@ describe('RFC 9449 §9: a nonce where one is demanded', () => {
     expect(await outcomeOf(point, agent.request({ nonce }))).toBe('access');
     point.lift(id);
     expect(await outcomeOf(point, agent.request())).toBe('nonce-required');
+  });
+
+  it('by an entry for a request without a proof: refused for good, for no nonce could ever be sent', async () => {
+    const point = aPoint(issuer, {
+      classes: { open: { binding: 'optional' }, behind: { binding: 'none' } },
+    });
+    const bearer = async (claims: object) => ({
+      method: 'GET',
+      url: '/',
+      headers: { authorization: `Bearer ${await issuer.token(claims)}` },
+    });
+    const bound = await bearer({ cnf: { jkt: 'a'.repeat(43) } });
+    point.put({ match: runner(), effect: 'require_nonce' });
+    const unbound = await refusalOf(point, await bearer({}), { class: 'open' });
+    expect(unbound).toMatchObject({ code: 'unbound-token', body: { retry: 'new-token' } });
+    const behind = await refusalOf(point, bound, { class: 'behind' });
+    expect(behind).toMatchObject({ status: 403, code: 'restricted', body: { retry: 'never' } });
+    expect(unbound.headers).not.toHaveProperty('dpop-nonce');
   });
 
   it('by a route; a nonce that grows old is replaced with the response', async () => {

@@ -1,9 +1,9 @@
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { FeedEntry } from '../../../src/core/feed.ts';
-import { createRevocationCache } from '../../../src/enforcement/cache.ts';
+import { createRevocationCache, type RevocationCache } from '../../../src/enforcement/cache.ts';
 import { readSnapshotFile, writeSnapshotFile } from '../../../src/enforcement/snapshot-file.ts';
 import { anEntry } from '../cache/entries.ts';
 import { aClock, aPoint, aServer, denies, idOf, killOf, untilTrue } from './harness.ts';
@@ -112,6 +112,46 @@ describe('DESIGN §6: a cold start without the hub', () => {
     server.beat();
     await untilTrue(() => point.troubles.some(({ code }) => code === 'disk'));
     expect(denies(point, 1)).toBe(true);
+  });
+});
+
+describe('files beside the file', () => {
+  const write = (cache: RevocationCache) =>
+    writeSnapshotFile({
+      path: file,
+      hub: 'https://hub.example',
+      cache,
+      configuration: { issuers: [] },
+      confirmedAtMs: 7,
+      changes: [],
+      isOutdated: () => false,
+    });
+
+  it('two that write at once, in containers with the same process id, do not write into each other’s', async () => {
+    const caches = [1_500, 2_000].map((count) => {
+      const cache = createRevocationCache();
+      for (let number = 1; number <= count; number += 1)
+        cache.apply(anEntry({ ...killOf(number), position: `7f3a-${number}` }));
+      cache.position = { epoch: '7f3a', seq: count };
+      return cache;
+    });
+    expect(await Promise.all(caches.map(write))).toEqual([true, true]);
+    const saved = await readSnapshotFile(file, 'https://hub.example');
+    expect([1_500, 2_000]).toContain(saved?.cache.size);
+    expect(await readdir(folder)).toEqual(['set.ndjson']);
+  });
+
+  it('that a killed process left are removed at the next start, and nothing else', async () => {
+    const old = new Date(Date.now() - 2 * 3_600_000);
+    for (const name of ['set.ndjson.a.new', 'other.a.new', 'set.ndjson.bak']) {
+      await writeFile(join(folder, name), 'x');
+      await utimes(join(folder, name), old, old);
+    }
+    await writeFile(join(folder, 'set.ndjson.b.new'), 'another process is at it');
+    const point = aPoint(await aServer(), { snapshotFile: file });
+    await point.client.ready();
+    expect((await readdir(folder)).toSorted()).toEqual(['other.a.new', 'set.ndjson.b.new', 'set.ndjson.bak']);
+    expect(point.troubles).toEqual([]);
   });
 });
 

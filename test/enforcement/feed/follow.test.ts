@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import type { FeedEntry } from '../../../src/core/feed.ts';
+import { createRevocationCache, type RevocationCache } from '../../../src/enforcement/cache.ts';
 import { aPoint, aServer, denies, idOf, killOf, until, untilTrue } from './harness.ts';
 
 describe('DESIGN §6: a point follows its hub', () => {
@@ -130,6 +132,42 @@ describe('DESIGN §6: a point follows its hub', () => {
     await untilTrue(() => point.troubles.some(({ code }) => code === 'bad-event'));
     server.put(killOf(2));
     await until(() => expect(denies(point, 2)).toBe(true));
+  });
+
+  it('leaves a stream whose events are too deep to be walked, and lives', async () => {
+    const server = await aServer();
+    const point = aPoint(server);
+    await point.client.ready();
+    const deep = '['.repeat(20_000) + ']'.repeat(20_000);
+    const head = `id: ${server.epoch}-1\nevent: put\ndata: {"prev":"${server.epoch}-0","op":"put","id":"rev_deep"`;
+    for (const member of ['v', 'restrict', 'match']) {
+      await untilTrue(() => server.streams === 1);
+      server.write(`${head},"position":"${server.epoch}-1","${member}":${deep}}\n\n`);
+      await untilTrue(() => server.streams === 0);
+    }
+    expect(point.troubles.map(({ code }) => code)).toEqual(Array(3).fill('bad-event'));
+    server.put(killOf(1));
+    await until(() => expect(denies(point, 1)).toBe(true));
+  });
+
+  it('asks again for an entry that could not be handled', async () => {
+    const server = await aServer();
+    const cache = createRevocationCache();
+    let failures = 0;
+    const frail = Object.create(cache, {
+      apply: {
+        value: (entry: FeedEntry) => {
+          failures += 1;
+          if (failures === 1) throw new Error('no memory');
+          cache.apply(entry);
+        },
+      },
+    }) as RevocationCache;
+    const point = { ...aPoint(server, { cache: frail }), cache };
+    await point.client.ready();
+    server.put(killOf(1));
+    await until(() => expect(denies(point, 1)).toBe(true));
+    expect(point.troubles).toMatchObject([{ code: 'bad-event', cause: { message: 'no memory' } }]);
   });
 
   it('comes back after goodbye when it is told to, and after refusals by itself', async () => {

@@ -62,6 +62,26 @@ describe('DESIGN §6: only a true heartbeat makes fresh', () => {
     expect(point.client.staleMs()).toBe(700);
   });
 
+  it('is not made fresh by one whose digest is another: something may be missing here', async () => {
+    const server = await aServer();
+    const clock = aClock();
+    const point = aPoint(server, { clock });
+    await point.client.ready();
+    server.beat();
+    await untilTrue(() => point.client.state().fresh);
+    clock.pass(2_000);
+    server.beat({ digest: 'f'.repeat(32) });
+    await untilTrue(() => point.troubles.some(({ code }) => code === 'digest-mismatch'));
+    expect(point.client.staleMs()).toBe(2_000);
+    await untilTrue(() => point.replaced === 2);
+    server.beat({ digest: 'f'.repeat(32) });
+    await untilTrue(() => point.client.state().divergent);
+    expect(point.client.staleMs()).toBe(2_000);
+    server.beat();
+    await untilTrue(() => !point.client.state().divergent);
+    expect(point.client.staleMs()).toBe(0);
+  });
+
   it('does not believe what lay in the socket while the process stood still: it asks on a new connection', async () => {
     const server = await aServer();
     const clock = aClock();

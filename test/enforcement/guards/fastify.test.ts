@@ -3,12 +3,12 @@ import { connect as connectHttp2, constants } from 'node:http2';
 import { request as httpRequest } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
-import { Readable } from 'node:stream';
 import Fastify, { type FastifyInstance } from 'fastify';
 import * as fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { EnforcerOptions } from '../../../src/enforcement/index.ts';
 import type { AnIssuer } from '../token/an-issuer.ts';
+import { endless } from './endless.ts';
 import { deferred } from '../../support/deferred.ts';
 import { type AnAgent, anAgent, anIssuer, type APoint, aPoint } from '../enforcer/a-point.ts';
 
@@ -52,15 +52,6 @@ async function anApi(options: Partial<EnforcerOptions> = {}) {
     return fetch(base + path, { method, headers: headers as Record<string, string> });
   };
   return { point, base, get, held };
-}
-
-function endless(): Readable {
-  let line = 0;
-  return new Readable({
-    read() {
-      setImmediate(() => this.push(`data: ${(line += 1)}\n\n`));
-    },
-  });
 }
 
 const kill = (point: APoint, agent: AnAgent) => point.put({ match: { jkt: agent.client.jkt } });
@@ -117,6 +108,19 @@ describe('a guarded Fastify app', () => {
     expect(await codeOf(get('/bound', bearer))).toBe('unbound-token');
     expect(await codeOf(get('/nonce'))).toBe('nonce-required');
     await expect.poll(() => enforcer.state().openRequests).toBe(0);
+  });
+
+  it('guards one behind the other count a request once against a restricted rate', async () => {
+    const { get, point } = await anApi();
+    const agent = await anAgent(issuer, { scope: 'refunds:write' });
+    point.put({
+      match: { jkt: agent.client.jkt },
+      effect: 'restrict',
+      restrict: { rate: { per_minute: 2 } },
+    });
+    const statuses = [];
+    for (let count = 0; count < 3; count += 1) statuses.push((await get(agent, '/refunds', 'POST')).status);
+    expect(statuses).toEqual([200, 200, 429]);
   });
 
   it('sees a second Authorization header that Node hides, and a second proof', async () => {

@@ -48,6 +48,20 @@ describe('a web-standard handler', () => {
     expect(cancelled()).toMatchObject({ code: 'revoked' });
   });
 
+  it('an access that has ended is answered with the refusal, whether the answer has a body or not', async () => {
+    for (const answer of [new Response('whole'), new Response(null, { status: 204 })]) {
+      const point = aPoint(issuer);
+      const agent = await anAgent(issuer);
+      const access = await point.enforcer.check(await requestOf(agent));
+      if (access.kind === 'refusal') throw new Error(access.code);
+      point.put({ match: { jkt: agent.client.jkt } });
+      const response = access.guard(answer);
+      expect([response.status, await response.json()]).toMatchObject([401, { code: 'revoked' }]);
+      expect(answer.body?.locked ?? false).toBe(false);
+      expect(point.enforcer.state().openRequests).toBe(0);
+    }
+  });
+
   it('nothing stays open when the body ends, is cancelled, or is not there', async () => {
     const { point, agent, response } = await streaming();
     expect(point.enforcer.state().openRequests).toBe(1);

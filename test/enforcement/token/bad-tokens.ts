@@ -197,6 +197,38 @@ export const badTokens: readonly BadToken[] = [
     code: 'invalid-token',
     make: (issuer) => issuer.token({ exp: now() + 90_000 }),
   },
+  ...['sub', 'client_id', 'sid', 'jti', 'auth_time'].flatMap((claim) =>
+    [null, '', true, ['x']].map(
+      (value): BadToken => ({
+        what: `${claim} ${JSON.stringify(value)}`,
+        code: 'invalid-token',
+        make: (issuer) => issuer.token({ [claim]: value }),
+      }),
+    ),
+  ),
+  {
+    what: 'a subject that is a number',
+    code: 'invalid-token',
+    make: (issuer) => issuer.token({ sub: 12345 }),
+  },
+  { what: 'a jti that is a number', code: 'invalid-token', make: (issuer) => issuer.token({ jti: 7 }) },
+  {
+    what: 'an auth_time of text',
+    code: 'invalid-token',
+    make: (issuer) => issuer.token({ auth_time: '17' }),
+  },
+  {
+    what: 'a bound key that is no text',
+    code: 'invalid-token',
+    make: (issuer) => issuer.token({ cnf: { jkt: 7 } }),
+  },
+  ...['iss', 'sub', 'client_id'].map(
+    (claim): BadToken => ({
+      what: `an actor of an actor whose ${claim} is no text`,
+      code: 'invalid-token',
+      make: (issuer) => issuer.token({ act: { sub: 'parent', act: { sub: 'root', [claim]: 7 } } }),
+    }),
+  ),
   { what: 'nine actors', code: 'invalid-token', make: (issuer) => issuer.token({ act: actors(9) }) },
   {
     what: 'an actor that is no object',

@@ -60,8 +60,24 @@ describe('keys of an issuer rotate without a restart', () => {
     const compact = await issuer.token();
     const pending = verifier.verify(compact);
     verifier.accept([issuer.settings({ max_token_life: 60 })]);
-    await pending;
+    expect(await pending).toMatchObject({ code: 'invalid-token' });
     expect(await verifier.verify(compact)).toMatchObject({ code: 'invalid-token' });
+  });
+
+  it('a token whose issuer is dropped, or whose time is up, while its keys are fetched is refused', async () => {
+    let nowMs = Date.now();
+    const clock = { nowMs: () => nowMs, monotonicMs: () => 0 };
+    const verifier = createTokenVerifier({ audience, clock, onTrouble: () => undefined });
+    const dropped = async (change: () => void) => {
+      verifier.accept([issuer.settings()]);
+      const pending = verifier.verify(await issuer.token());
+      change();
+      return pending;
+    };
+    expect(
+      await dropped(() => verifier.accept([{ ...issuer.settings(), url: 'https://other.example' }])),
+    ).toMatchObject({ code: 'unknown-issuer' });
+    expect(await dropped(() => (nowMs += 900_000))).toMatchObject({ code: 'expired-token' });
   });
 
   it('a token remembered as verified dies with its key', async () => {
@@ -150,6 +166,19 @@ describe('what a key set may hold', () => {
     expect(await aVerifier().verifier.verify(`${header}.${payload}.${signature}`)).toMatchObject({
       code: 'invalid-token',
     });
+  });
+
+  it('a key that is listed twice is one, and stays good when it is listed once again', async () => {
+    issuer.serve([issuer.key, issuer.key]);
+    const { verifier, time } = aVerifier();
+    const [compact, other] = await Promise.all([issuer.token(), issuer.token({}, { kid: undefined })]);
+    expect(await verifier.verify(compact)).toMatchObject({ kind: 'verified' });
+    expect(await verifier.verify(other)).toMatchObject({ kind: 'verified' });
+    issuer.serve([issuer.key]);
+    time.passedMs += keySetFreshMs + 1;
+    await verifier.verify(compact);
+    await expect.poll(() => issuer.fetches()).toBe(2);
+    expect(await verifier.verify(compact)).toMatchObject({ kind: 'verified' });
   });
 
   it('a token without kid passes when one key fits, and is refused when several do', async () => {

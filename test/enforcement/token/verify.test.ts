@@ -152,6 +152,16 @@ describe('a token that passes', () => {
     issuer.serve([issuer.key]);
   });
 
+  it('has its subject, client and session where its profile says: there they must be text, elsewhere not', async () => {
+    const entra = aVerifier(issuer.settings({ profile: 'entra' }));
+    const token = async (claims: object) =>
+      entra.verify(await issuer.token({ oid: 'object', ...claims }, { typ: 'JWT' }));
+    expect(await token({ client_id: 7 })).toMatchObject({ kind: 'verified' });
+    for (const claim of ['oid', 'azp', 'appid']) {
+      expect(await token({ [claim]: 7 })).toMatchObject({ code: 'invalid-token' });
+    }
+  });
+
   it('is remembered: the second time answers at once and is the same object', async () => {
     const verifier = aVerifier();
     const compact = await issuer.token();
