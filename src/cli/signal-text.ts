@@ -1,4 +1,4 @@
-import type { Paint } from './screen.ts';
+import type { Paint } from './paint.ts';
 import { clockText, columns, countText, padTo, secondsText, spanText, subjectText } from './text.ts';
 import type { Enforcement, InstanceEnforcement, SignalAnswer } from './wire.ts';
 

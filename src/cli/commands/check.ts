@@ -7,7 +7,7 @@ import { type Bind, type CommandContext, withExamples } from '../command.ts';
 import { type ClaimNames, contextOf, decodeToken, issuerOf, usualClaims } from '../decode-token.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { type Hub, path } from '../hub.ts';
-import type { Paint } from '../screen.ts';
+import type { Paint } from '../paint.ts';
 import { effectText } from '../signal-text.ts';
 import { columns, fields, millisText, secondsText, spanText, subjectText } from '../text.ts';
 import type { Check, Issuer, Revocation } from '../wire.ts';

@@ -8,7 +8,7 @@ import { conclude } from '../conclude.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { path } from '../hub.ts';
 import { newSignalId, postSignal, tryOut } from '../post-signal.ts';
-import type { Paint } from '../screen.ts';
+import type { Paint } from '../paint.ts';
 import { answerLines, conclusionLine, instanceLine, laggardLines } from '../signal-text.ts';
 import { clockText, fields, millisText, secondsText, subjectText, table } from '../text.ts';
 import type { Enforcement, EventType, Signal } from '../wire.ts';
