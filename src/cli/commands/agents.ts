@@ -1,12 +1,13 @@
 import type { Command } from 'commander';
 import type { JsonObject } from '../../core/vocabulary.ts';
-import { parseCount, parseMatchPairs, parseSpan, several } from '../arguments.ts';
+import { parseMatchPairs, parseSpan, several } from '../arguments.ts';
 import { wrongUsage } from '../cli-problem.ts';
 import { type Bind, type CommandContext, withExamples } from '../command.ts';
 import { type Concluded, settle } from '../conclude.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { type Hub, path } from '../hub.ts';
-import { fields, millisText, subjectText, table } from '../text.ts';
+import { type PageOptions, readPage, showPage, withPages } from '../list.ts';
+import { fields, millisText, subjectText } from '../text.ts';
 import type { Agent, AgentChanged, AgentOrdered, Signal } from '../wire.ts';
 
 type MemberOptions = {
@@ -21,10 +22,7 @@ type OrderOptions = { readonly reason?: string; readonly for?: string; readonly 
 
 export function addAgentCommands(program: Command, bind: Bind): void {
   const agent = program.command('agent').description('who is under governance, and which keys are theirs');
-  bind<{ readonly limit: string }>(
-    agent.command('list').description('list agents').option('--limit <count>', 'at most so many', '50'),
-    list,
-  );
+  bind<PageOptions>(withPages(agent.command('list').description('list agents')), list);
   bind(agent.command('show').description('show an agent').argument('<NAME>'), show);
   const add = withMembers(agent.command('add').description('register an agent').argument('<NAME>'));
   bind<MemberOptions>(
@@ -80,25 +78,18 @@ const withOrder = (command: Command): Command =>
     .option('--reason <text>', 'for people who look at it later')
     .option('--wait <span>', 'how long the points are waited for', '5s');
 
-async function list(
-  { connect, screen }: CommandContext,
-  options: { readonly limit: string },
-): Promise<ExitCode> {
-  const hub = await connect();
-  const page = await hub.list<Agent>('/v1/agents', {}, parseCount('--limit', options.limit, 1));
-  screen.show(page, ({ items }) =>
-    table(
-      ['agent', 'status', 'live', 'owner', 'identities'],
-      items.map(({ name, status, live_revocations, owner = '', identities }) => [
-        name,
-        status,
-        String(live_revocations),
-        owner,
-        identities.map(subjectText).join('; '),
-      ]),
-      'No agents. Register one: caep-hub agent add NAME --identity KEY=VALUE',
-    ),
-  );
+async function list(context: CommandContext, options: PageOptions): Promise<ExitCode> {
+  showPage(context.screen, await readPage<Agent>(context, '/v1/agents', {}, options), {
+    header: ['agent', 'status', 'live', 'owner', 'identities'],
+    cells: ({ name, status, live_revocations, owner = '', identities }) => [
+      name,
+      status,
+      String(live_revocations),
+      owner,
+      identities.map(subjectText).join('; '),
+    ],
+    empty: 'No agents. Register one: caep-hub agent add NAME --identity KEY=VALUE',
+  });
   return exitCodes.done;
 }
 

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Option, type Command } from 'commander';
-import { parseCount } from '../arguments.ts';
 import { type Bind, type CommandContext, withExamples } from '../command.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import type { Query } from '../hub.ts';
-import { columns, countText, millisText, table } from '../text.ts';
+import { type PageOptions, readPage, showPage, withPages } from '../list.ts';
+import { columns, countText, millisText } from '../text.ts';
 import type { AuditProof, AuditRow } from '../wire.ts';
 
 type FilterOptions = {
@@ -15,7 +15,7 @@ type FilterOptions = {
   readonly txn?: string;
   readonly outcome?: string;
 };
-type ListOptions = FilterOptions & { readonly limit: string };
+type ListOptions = FilterOptions & PageOptions;
 
 const followEveryMs = 1_000;
 /** Rows between two looks; more are a flood, and the list has them. */
@@ -31,10 +31,7 @@ export function addAuditCommands(program: Command, bind: Bind): void {
     audit.command('list').description('list what was done and refused, newest first'),
   );
   bind<ListOptions>(
-    withExamples(listCommand.option('--limit <count>', 'at most so many', '50'), [
-      'audit list --signal sig_01JD…',
-      'audit list --outcome refused',
-    ]),
+    withExamples(withPages(listCommand), ['audit list --signal sig_01JD…', 'audit list --outcome refused']),
     list,
   );
   bind<FilterOptions>(
@@ -62,16 +59,12 @@ const queryOf = ({ actor, action, target, signal, txn, outcome }: FilterOptions)
   outcome,
 });
 
-async function list({ connect, screen }: CommandContext, options: ListOptions): Promise<ExitCode> {
-  const hub = await connect();
-  const page = await hub.list<AuditRow>(
-    '/v1/audit',
-    queryOf(options),
-    parseCount('--limit', options.limit, 1),
-  );
-  screen.show(page, ({ items }) =>
-    table(['at', 'who', 'outcome', 'did', 'to'], items.map(cellsOf), 'Nothing was done.'),
-  );
+async function list(context: CommandContext, options: ListOptions): Promise<ExitCode> {
+  showPage(context.screen, await readPage<AuditRow>(context, '/v1/audit', queryOf(options), options), {
+    header: ['at', 'who', 'outcome', 'did', 'to'],
+    cells: cellsOf,
+    empty: 'Nothing was done.',
+  });
   return exitCodes.done;
 }
 

@@ -1,24 +1,26 @@
 import { Option, type Command } from 'commander';
-import { parseCount, parseSpan } from '../arguments.ts';
+import { parseSpan } from '../arguments.ts';
 import { type Bind, type CommandContext, withExamples } from '../command.ts';
 import { conclude } from '../conclude.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { path } from '../hub.ts';
-import { fields, millisText, subjectText, table } from '../text.ts';
+import { type PageOptions, readPage, showPage, withPages } from '../list.ts';
+import { fields, millisText, subjectText } from '../text.ts';
 import type { Held, Release } from '../wire.ts';
 
-type ListOptions = { readonly state: string; readonly limit: string };
+type ListOptions = PageOptions & { readonly state: string };
 
 export function addHeldCommands(program: Command, bind: Bind): void {
   const held = program.command('held').description('signals that wait for a person');
   bind<ListOptions>(
-    held
-      .command('list')
-      .description('list held signals, those with the nearest deadline first')
-      .addOption(
-        new Option('--state <state>').choices(['waiting', 'released', 'discarded']).default('waiting'),
-      )
-      .option('--limit <count>', 'at most so many', '50'),
+    withPages(
+      held
+        .command('list')
+        .description('list held signals, those with the nearest deadline first')
+        .addOption(
+          new Option('--state <state>').choices(['waiting', 'released', 'discarded']).default('waiting'),
+        ),
+    ),
     list,
   );
   bind(held.command('show').description('show a held signal').argument('<SIGNAL>'), show);
@@ -37,22 +39,19 @@ export function addHeldCommands(program: Command, bind: Bind): void {
   );
 }
 
-async function list({ connect, screen }: CommandContext, { state, limit }: ListOptions): Promise<ExitCode> {
-  const hub = await connect();
-  const page = await hub.list<Held>('/v1/held', { state }, parseCount('--limit', limit, 1));
-  screen.show(page, ({ items }) =>
-    table(
-      ['deadline', 'then', 'approvals', 'signal', 'why'],
-      items.map((held) => [
-        millisText(held.deadline_ms),
-        held.at_deadline,
-        `${held.approvals.length}/${held.approvals_required}`,
-        held.signal.signal_id ?? '',
-        `${held.code}: ${subjectText(held.signal.subject)}`,
-      ]),
-      `No signals are ${state}.`,
-    ),
-  );
+async function list(context: CommandContext, options: ListOptions): Promise<ExitCode> {
+  const { state } = options;
+  showPage(context.screen, await readPage<Held>(context, '/v1/held', { state }, options), {
+    header: ['deadline', 'then', 'approvals', 'signal', 'why'],
+    cells: (held) => [
+      millisText(held.deadline_ms),
+      held.at_deadline,
+      `${held.approvals.length}/${held.approvals_required}`,
+      held.signal.signal_id ?? '',
+      `${held.code}: ${subjectText(held.signal.subject)}`,
+    ],
+    empty: `No signals are ${state}.`,
+  });
   return exitCodes.done;
 }
 

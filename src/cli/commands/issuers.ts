@@ -6,7 +6,8 @@ import { CliProblem } from '../cli-problem.ts';
 import { type Bind, type CommandContext, withExamples } from '../command.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import type { Hub } from '../hub.ts';
-import { fields, spanText, table } from '../text.ts';
+import { showPage } from '../list.ts';
+import { fields, spanText } from '../text.ts';
 import type { Issuer } from '../wire.ts';
 
 type AddOptions = {
@@ -57,18 +58,16 @@ export function addIssuerCommands(program: Command, bind: Bind): void {
 const read = (hub: Hub): Promise<{ readonly items: readonly Issuer[] }> => hub.call('GET', '/v1/issuers');
 
 async function list({ connect, screen }: CommandContext): Promise<ExitCode> {
-  screen.show(await read(await connect()), ({ items }) =>
-    table(
-      ['issuer', 'profile', 'longest life', 'client is'],
-      items.map(({ url, profile, max_token_life: life, client_claims: claims }) => [
-        url,
-        profile,
-        spanText(life * 1_000),
-        claims.join(', '),
-      ]),
-      'No issuers: points accept no tokens. Add one: caep-hub issuer add URL --profile PROFILE',
-    ),
-  );
+  showPage(screen, await read(await connect()), {
+    header: ['issuer', 'profile', 'longest life', 'client is'],
+    cells: ({ url, profile, max_token_life: life, client_claims: claims }) => [
+      url,
+      profile,
+      spanText(life * 1_000),
+      claims.join(', '),
+    ],
+    empty: 'No issuers: points accept no tokens. Add one: caep-hub issuer add URL --profile PROFILE',
+  });
   return exitCodes.done;
 }
 

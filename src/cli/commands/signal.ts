@@ -10,7 +10,8 @@ import { path } from '../hub.ts';
 import { newSignalId, postSignal, tryOut } from '../post-signal.ts';
 import type { Paint } from '../paint.ts';
 import { answerLines, conclusionLine, instanceLine, laggardLines } from '../signal-text.ts';
-import { clockText, fields, millisText, secondsText, subjectText, table } from '../text.ts';
+import { type PageOptions, readPage, showPage, withPages } from '../list.ts';
+import { fields, millisText, momentText, secondsText, subjectText } from '../text.ts';
 import type { Enforcement, EventType, Signal } from '../wire.ts';
 import { readSubject } from './kill.ts';
 
@@ -25,7 +26,7 @@ type SayOptions = {
   readonly wait: string;
   readonly dryRun?: true;
 };
-type ListOptions = { readonly outcome?: string; readonly source?: string; readonly limit: string };
+type ListOptions = PageOptions & { readonly outcome?: string; readonly source?: string };
 
 export function addSignalCommands(program: Command, bind: Bind): void {
   const signal = program
@@ -52,12 +53,13 @@ export function addSignalCommands(program: Command, bind: Bind): void {
   bind<SayOptions>(signal, say);
   bind(signal.command('show').description('show a signal and who enforces it').argument('<SIGNAL>'), show);
   bind<ListOptions>(
-    signal
-      .command('list')
-      .description('list signals, newest first')
-      .addOption(new Option('--outcome <outcome>').choices(outcomes))
-      .option('--source <source>')
-      .option('--limit <count>', 'at most so many', '50'),
+    withPages(
+      signal
+        .command('list')
+        .description('list signals, newest first')
+        .addOption(new Option('--outcome <outcome>').choices(outcomes))
+        .option('--source <source>'),
+    ),
     list,
   );
   bind(signal.command('types').description('list the event types that the hub understands'), types);
@@ -122,39 +124,31 @@ function enforcementLines(enforcement: Enforcement, paint: Paint): readonly stri
   ];
 }
 
-async function list({ connect, screen }: CommandContext, options: ListOptions): Promise<ExitCode> {
+async function list(context: CommandContext, options: ListOptions): Promise<ExitCode> {
   const { outcome, source } = options;
-  const hub = await connect();
-  const page = await hub.list<Signal>(
-    '/v1/signals',
-    { outcome, source },
-    parseCount('--limit', options.limit, 1),
-  );
-  screen.show(page, ({ items }) =>
-    table(
-      ['received', 'signal', 'event', 'outcome', 'subject'],
-      items.map((signal) => [
-        clockText(signal.received_at_ms),
-        signal.signal_id ?? '',
-        signal.event.replace(/^.*[/:]/, ''),
-        signal.decision.outcome,
-        subjectText(signal.subject),
-      ]),
-      'No signals.',
-    ),
-  );
+  const page = await readPage<Signal>(context, '/v1/signals', { outcome, source }, options);
+  const nowMs = context.surroundings.nowMs();
+  showPage(context.screen, page, {
+    header: ['received', 'signal', 'event', 'outcome', 'subject'],
+    cells: (signal) => [
+      momentText(signal.received_at_ms, nowMs),
+      signal.signal_id ?? '',
+      signal.event.replace(/^.*[/:]/, ''),
+      signal.decision.outcome,
+      subjectText(signal.subject),
+    ],
+    empty: 'No signals.',
+  });
   return exitCodes.done;
 }
 
 async function types({ connect, screen }: CommandContext): Promise<ExitCode> {
   const hub = await connect();
   const reply: { readonly items: readonly EventType[] } = await hub.call('GET', '/v1/event-types');
-  screen.show(reply, ({ items }) =>
-    table(
-      ['type', 'from', 'means'],
-      items.map(({ name, profile, description }) => [name, profile, description]),
-      '',
-    ),
-  );
+  showPage(screen, reply, {
+    header: ['type', 'from', 'means'],
+    cells: ({ name, profile, description }) => [name, profile, description],
+    empty: 'The hub understands none.',
+  });
   return exitCodes.done;
 }

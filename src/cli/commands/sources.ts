@@ -6,7 +6,8 @@ import { isCliProblem } from '../cli-problem.ts';
 import { type Bind, type CommandContext, withExamples } from '../command.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { type Hub, path } from '../hub.ts';
-import { fields, spanText, table } from '../text.ts';
+import { type PageOptions, readPage, showPage, withPages } from '../list.ts';
+import { fields, spanText } from '../text.ts';
 import type { Source } from '../wire.ts';
 
 type SetOptions = {
@@ -25,7 +26,7 @@ export function addSourceCommands(program: Command, bind: Bind): void {
   const source = program
     .command('source')
     .description('who speaks through a door, and the most that this may cause');
-  bind(source.command('list').description('list sources'), list);
+  bind<PageOptions>(withPages(source.command('list').description('list sources')), list);
   bind(source.command('show').description('show a source').argument('<NAME>'), show);
   const setCommand = source
     .command('set')
@@ -49,22 +50,18 @@ export function addSourceCommands(program: Command, bind: Bind): void {
   );
 }
 
-async function list({ connect, screen }: CommandContext): Promise<ExitCode> {
-  const hub = await connect();
-  const page = await hub.list<Source>('/v1/sources', {}, sourcesMax);
-  screen.show(page, ({ items }) =>
-    table(
-      ['source', 'kills/min', 'strongest', 'held', 'speaks for'],
-      items.map((source) => [
-        source.id,
-        String(source.kills_per_minute),
-        source.strongest_effect,
-        `${spanText(source.held_seconds * 1_000)}, then ${source.held_default}`,
-        source.person ? 'a person' : 'a machine',
-      ]),
-      'No sources.',
-    ),
-  );
+async function list(context: CommandContext, options: PageOptions): Promise<ExitCode> {
+  showPage(context.screen, await readPage<Source>(context, '/v1/sources', {}, options), {
+    header: ['source', 'kills/min', 'strongest', 'held', 'speaks for'],
+    cells: (source) => [
+      source.id,
+      String(source.kills_per_minute),
+      source.strongest_effect,
+      `${spanText(source.held_seconds * 1_000)}, then ${source.held_default}`,
+      source.person ? 'a person' : 'a machine',
+    ],
+    empty: 'No sources.',
+  });
   return exitCodes.done;
 }
 
@@ -138,6 +135,3 @@ const linesOf = (source: Source): readonly string[] =>
     'what is held': `waits ${spanText(source.held_seconds * 1_000)} with ${source.soft_effect}, then ${source.held_default}`,
     'speaks for': source.person ? 'a person' : 'a machine',
   });
-
-/** Nobody has more. */
-const sourcesMax = 1_000;

@@ -1,10 +1,11 @@
 import type { Command } from 'commander';
 import type { JsonObject } from '../../core/vocabulary.ts';
-import { parseCount, parseSpan, several } from '../arguments.ts';
+import { parseSpan, several } from '../arguments.ts';
 import { type Bind, type CommandContext, withExamples } from '../command.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { path } from '../hub.ts';
-import { millisText, table } from '../text.ts';
+import { type PageOptions, readPage, showPage, withPages } from '../list.ts';
+import { millisText } from '../text.ts';
 import type { NewToken, Token } from '../wire.ts';
 
 type CreateOptions = {
@@ -17,13 +18,7 @@ type CreateOptions = {
 
 export function addTokenCommands(program: Command, bind: Bind): void {
   const token = program.command('token').description('who may call the hub');
-  bind<{ readonly limit: string }>(
-    token
-      .command('list')
-      .description('list tokens, never their secrets')
-      .option('--limit <count>', 'at most so many', '50'),
-    list,
-  );
+  bind<PageOptions>(withPages(token.command('list').description('list tokens, never their secrets')), list);
   const createCommand = token
     .command('create')
     .description('make a token; prints its secret, this once')
@@ -48,25 +43,18 @@ export function addTokenCommands(program: Command, bind: Bind): void {
   );
 }
 
-async function list(
-  { connect, screen }: CommandContext,
-  options: { readonly limit: string },
-): Promise<ExitCode> {
-  const hub = await connect();
-  const page = await hub.list<Token>('/v1/tokens', {}, parseCount('--limit', options.limit, 1));
-  screen.show(page, ({ items }) =>
-    table(
-      ['token', 'holder', 'state', 'last used', 'scopes'],
-      items.map((token) => [
-        token.id,
-        token.actor,
-        stateOf(token),
-        token.last_used_at_ms === undefined ? 'never' : millisText(token.last_used_at_ms),
-        token.scopes.join(' '),
-      ]),
-      'No tokens.',
-    ),
-  );
+async function list(context: CommandContext, options: PageOptions): Promise<ExitCode> {
+  showPage(context.screen, await readPage<Token>(context, '/v1/tokens', {}, options), {
+    header: ['token', 'holder', 'state', 'last used', 'scopes'],
+    cells: (token) => [
+      token.id,
+      token.actor,
+      stateOf(token),
+      token.last_used_at_ms === undefined ? 'never' : millisText(token.last_used_at_ms),
+      token.scopes.join(' '),
+    ],
+    empty: 'No tokens.',
+  });
   return exitCodes.done;
 }
 
