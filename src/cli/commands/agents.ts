@@ -8,6 +8,7 @@ import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { type Hub, path } from '../hub.ts';
 import { type PageOptions, readPage, showPage, withPages } from '../list.ts';
 import { fields, millisText, subjectText } from '../text.ts';
+import { parseWait, withWait } from '../wait.ts';
 import type { Agent, AgentChanged, AgentOrdered, Signal } from '../wire.ts';
 
 type MemberOptions = {
@@ -74,9 +75,7 @@ const withMembers = (command: Command): Command =>
     .option('--protected', 'hit only after two persons approved');
 
 const withOrder = (command: Command): Command =>
-  command
-    .option('--reason <text>', 'for people who look at it later')
-    .option('--wait <span>', 'how long the points are waited for', '5s');
+  withWait(command.option('--reason <text>', 'for people who look at it later'));
 
 async function list(context: CommandContext, options: PageOptions): Promise<ExitCode> {
   showPage(context.screen, await readPage<Agent>(context, '/v1/agents', {}, options), {
@@ -142,7 +141,7 @@ async function order(
   name: string,
   verb: 'disable' | 'enable',
 ): Promise<ExitCode> {
-  const waitMs = parseSpan('--wait', wait);
+  const waitMs = parseWait(wait);
   const body: JsonObject = {
     ...(reason !== undefined && { reason }),
     ...(span !== undefined && {

@@ -1,11 +1,11 @@
 import { Option, type Command } from 'commander';
-import { parseSpan } from '../arguments.ts';
 import { type Bind, type CommandContext, withExamples } from '../command.ts';
 import { conclude } from '../conclude.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { path } from '../hub.ts';
 import { type PageOptions, readPage, showPage, withPages } from '../list.ts';
 import { fields, millisText, subjectText } from '../text.ts';
+import { parseWait, withWait } from '../wait.ts';
 import type { Held, Release } from '../wire.ts';
 
 type ListOptions = PageOptions & { readonly state: string };
@@ -27,9 +27,11 @@ export function addHeldCommands(program: Command, bind: Bind): void {
   const releaseCommand = held
     .command('release')
     .description('approve it; with enough approvals it takes effect. Never by its own maker')
-    .argument('<SIGNAL>')
-    .option('--wait <span>', 'how long the points are waited for', '5s');
-  bind<{ readonly wait: string }>(withExamples(releaseCommand, ['held release sig_01JD…']), release);
+    .argument('<SIGNAL>');
+  bind<{ readonly wait: string }>(
+    withExamples(withWait(releaseCommand), ['held release sig_01JD…']),
+    release,
+  );
   bind(
     held
       .command('discard')
@@ -70,7 +72,7 @@ async function release(
   options: { readonly wait: string },
   [id = '']: readonly string[],
 ): Promise<ExitCode> {
-  const waitMs = parseSpan('--wait', options.wait);
+  const waitMs = parseWait(options.wait);
   const hub = await context.connect();
   const { held, signal }: Release = await hub.call('POST', path`/v1/held/${id}/release`);
   if (signal !== undefined) return conclude(context, hub, signal, { waitMs });

@@ -1,7 +1,7 @@
 import { Option, type Command } from 'commander';
 import { outcomes } from '../../core/decision.ts';
 import { confidences, type Confidence } from '../../core/signal.ts';
-import { parseCount, parseSpan, readJsonObject } from '../arguments.ts';
+import { parseCount, readJsonObject } from '../arguments.ts';
 import { wrongUsage } from '../cli-problem.ts';
 import { type Bind, type CommandContext, withExamples } from '../command.ts';
 import { conclude } from '../conclude.ts';
@@ -12,6 +12,7 @@ import type { Paint } from '../paint.ts';
 import { answerLines, conclusionLine, instanceLine, laggardLines } from '../signal-text.ts';
 import { type PageOptions, readPage, showPage, withPages } from '../list.ts';
 import { fields, millisText, momentText, secondsText, subjectText } from '../text.ts';
+import { parseWait, withWait } from '../wait.ts';
 import type { Enforcement, EventType, Signal } from '../wire.ts';
 import { readSubject } from './kill.ts';
 
@@ -42,9 +43,8 @@ export function addSignalCommands(program: Command, bind: Bind): void {
     .option('--reason <text>', 'for people who look at it later')
     .option('--id <id>', 'idempotency key: the same again is the same signal')
     .option('--txn <txn>', 'ties together what belongs to one transaction')
-    .option('--wait <span>', 'how long the points are waited for', '5s')
     .option('--dry-run', 'show what would follow, and change nothing');
-  withExamples(signal, [
+  withExamples(withWait(signal), [
     'signal credential-compromise agent=build-runner',
     'signal session-revoked --subject \'{"format":"email","email":"mara@example.com"}\'',
     'signal risk-level-change agent=build-runner --data @risk.json --dry-run',
@@ -72,7 +72,7 @@ async function say(
 ): Promise<ExitCode> {
   if (event === undefined) throw wrongUsage('No event is named.', '`caep-hub signal types` lists them.');
   const { at, confidence, reason, id = newSignalId(), txn, dryRun } = options;
-  const waitMs = parseSpan('--wait', options.wait);
+  const waitMs = parseWait(options.wait);
   const body = {
     event,
     subject: await readSubject(options.subject, pairs),
