@@ -71,7 +71,13 @@ it('a point and a token are made with their secrets, shown once, and end when to
   const secret = String(made['token']);
   await document('signal list', secret);
   expect((await run('agent list', secret)).exitCode).toBe(4);
-  await document(`token revoke ${String(made['id'])}`);
+  const id = String(made['id']);
+  const shown = await run(`token show ${id}`);
+  expect(shown.stdout).toMatch(/holder +splunk\n/);
+  expect(shown.stdout).toMatch(/scopes +signals.read revocations.read\n/);
+  expect(shown.stdout).not.toContain(secret);
+  await document(`token revoke ${id}`);
+  expect((await run(`token show ${id}`)).stdout).toMatch(/state +revoked/);
   expect((await run('signal list', secret)).exitCode).toBe(4);
   expect((await run('token list')).stdout).not.toContain(secret);
   expect((await run('token create nobody')).exitCode).toBe(2);

@@ -104,7 +104,7 @@ async function register(
 ): Promise<ExitCode> {
   const body = { name, ...membersOf(options) };
   const hub = await context.connect();
-  return tellChanged(context, await hub.call('POST', '/v1/agents', { body }));
+  return tellChanged(context, await hub.call('POST', '/v1/agents', { body, lookWith: lookWith(name) }));
 }
 
 async function change(
@@ -116,7 +116,10 @@ async function change(
   if (Object.keys(body).length === 0)
     throw wrongUsage('Nothing to set.', 'caep-hub agent set --help lists the options.');
   const hub = await context.connect();
-  return tellChanged(context, await hub.call('PATCH', path`/v1/agents/${name}`, { body }));
+  return tellChanged(
+    context,
+    await hub.call('PATCH', path`/v1/agents/${name}`, { body, lookWith: lookWith(name) }),
+  );
 }
 
 async function learnIdentity(
@@ -124,14 +127,14 @@ async function learnIdentity(
   _: object,
   [name = '', ...pairs]: readonly string[],
 ): Promise<ExitCode> {
-  const body = { identity: parseMatchPairs(pairs) };
+  const order = { body: { identity: parseMatchPairs(pairs) }, lookWith: lookWith(name) };
   const hub = await context.connect();
-  return tellChanged(context, await hub.call('POST', path`/v1/agents/${name}/identities`, { body }));
+  return tellChanged(context, await hub.call('POST', path`/v1/agents/${name}/identities`, order));
 }
 
 async function retire(context: CommandContext, _: object, [name = '']: readonly string[]): Promise<ExitCode> {
   const hub = await context.connect();
-  return tell(context, await hub.call('POST', path`/v1/agents/${name}/retire`));
+  return tell(context, await hub.call('POST', path`/v1/agents/${name}/retire`, { lookWith: lookWith(name) }));
 }
 
 /** Ends with the worst ending of its signals: an enable has one for each that disabled the agent. */
@@ -149,7 +152,10 @@ async function order(
     }),
   };
   const hub = await context.connect();
-  const ordered: AgentOrdered = await hub.call('POST', path`/v1/agents/${name}/${verb}`, { body });
+  const ordered: AgentOrdered = await hub.call('POST', path`/v1/agents/${name}/${verb}`, {
+    body,
+    lookWith: `${lookWith(name)}; ordered once more, it does no harm`,
+  });
   const concluded: Concluded[] = [];
   for (const { signal_id: id } of ordered.signals) {
     concluded.push(
@@ -164,6 +170,7 @@ async function order(
   return exitCode;
 }
 
+const lookWith = (name: string): string => `caep-hub agent show ${name}`;
 const signalOf = (hub: Hub, id: string): Promise<Signal> => hub.call('GET', path`/v1/signals/${id}`);
 
 function membersOf(options: MemberOptions): JsonObject {

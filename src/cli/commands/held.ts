@@ -74,7 +74,9 @@ async function release(
 ): Promise<ExitCode> {
   const waitMs = parseWait(options.wait);
   const hub = await context.connect();
-  const { held, signal }: Release = await hub.call('POST', path`/v1/held/${id}/release`);
+  const { held, signal }: Release = await hub.call('POST', path`/v1/held/${id}/release`, {
+    lookWith: `caep-hub held show ${id}`,
+  });
   if (signal !== undefined) return conclude(context, hub, signal, { waitMs });
   context.screen.show({ held, exit_code: exitCodes.held }, () => [
     ...linesOf(held),
@@ -89,7 +91,10 @@ async function discard(
   [id = '']: readonly string[],
 ): Promise<ExitCode> {
   const hub = await connect();
-  screen.show(await hub.call<Held>('POST', path`/v1/held/${id}/discard`), linesOf);
+  const discarded: Held = await hub.call('POST', path`/v1/held/${id}/discard`, {
+    lookWith: `caep-hub held show ${id}`,
+  });
+  screen.show(discarded, linesOf);
   return exitCodes.done;
 }
 

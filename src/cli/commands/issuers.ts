@@ -87,6 +87,8 @@ async function show(
   return exitCodes.done;
 }
 
+const lookWith = (url: string): string => `caep-hub issuer show ${url}`;
+
 async function add(
   { connect, screen }: CommandContext,
   options: AddOptions,
@@ -94,7 +96,7 @@ async function add(
 ): Promise<ExitCode> {
   const body = { url, ...membersOf(options) };
   const hub = await connect();
-  screen.show(await hub.call<Issuer>('PUT', '/v1/issuers', { body }), linesOf);
+  screen.show(await hub.call<Issuer>('PUT', '/v1/issuers', { body, lookWith: lookWith(url) }), linesOf);
   return exitCodes.done;
 }
 
@@ -104,7 +106,7 @@ async function remove(
   [url = '']: readonly string[],
 ): Promise<ExitCode> {
   const hub = await connect();
-  await hub.call('DELETE', '/v1/issuers', { query: { url } });
+  await hub.call('DELETE', '/v1/issuers', { query: { url }, lookWith: lookWith(url) });
   screen.show({ removed: url }, () => [`${url} is removed: points refuse its tokens. Its revocations stay.`]);
   return exitCodes.done;
 }

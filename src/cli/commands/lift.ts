@@ -83,6 +83,7 @@ async function lift(
   const answer: SignalAnswer = await hub.call('POST', path`/v1/revocations/${revocationId}/lift`, {
     body: membersOf(options),
     query: { ...(options.dryRun === true && { dry_run: true }) },
+    lookWith: `caep-hub revocation show ${revocationId}`,
   });
   return options.dryRun === true ? preview(context, answer) : conclude(context, hub, answer, { waitMs });
 }

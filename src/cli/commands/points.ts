@@ -67,7 +67,9 @@ async function add(
     ...(ephemeral === true && { ephemeral }),
   };
   const hub = await connect();
-  screen.show(await hub.call<AddedPoint>('POST', '/v1/points', { body }), ({ token, expect }) => [
+  const lookWith = `caep-hub point show ${name}; where it is and its token is lost, \`caep-hub token create HOLDER --scope point --point ${name}\` makes another`;
+  const added: AddedPoint = await hub.call('POST', '/v1/points', { body, lookWith });
+  screen.show(added, ({ token, expect }) => [
     `Point ${name} expects ${expect}. Its token, shown this once:`,
     token.secret,
     `Each process names itself: Caep-Point: ${name}/INSTANCE`,
@@ -77,7 +79,10 @@ async function add(
 
 async function retire(context: CommandContext, _: object, [name = '']: readonly string[]): Promise<ExitCode> {
   const hub = await context.connect();
-  return tell(context, await hub.call('POST', path`/v1/points/${name}/retire`));
+  return tell(
+    context,
+    await hub.call('POST', path`/v1/points/${name}/retire`, { lookWith: `caep-hub point show ${name}` }),
+  );
 }
 
 async function reports(

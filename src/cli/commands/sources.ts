@@ -84,7 +84,8 @@ async function set(
   const changed = membersOf(options);
   const hub = await connect();
   const body = { ...(await settingsOf(hub, name)), ...changed };
-  screen.show(await hub.call<Source>('PUT', path`/v1/sources/${name}`, { body }), linesOf);
+  const lookWith = `caep-hub source show ${name}`;
+  screen.show(await hub.call<Source>('PUT', path`/v1/sources/${name}`, { body, lookWith }), linesOf);
   return exitCodes.done;
 }
 

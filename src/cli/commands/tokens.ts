@@ -5,7 +5,7 @@ import { type Bind, type CommandContext, withExamples } from '../command.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { path } from '../hub.ts';
 import { type PageOptions, readPage, showPage, withPages } from '../list.ts';
-import { millisText } from '../text.ts';
+import { fields, millisText } from '../text.ts';
 import type { NewToken, Token } from '../wire.ts';
 
 type CreateOptions = {
@@ -19,6 +19,7 @@ type CreateOptions = {
 export function addTokenCommands(program: Command, bind: Bind): void {
   const token = program.command('token').description('who may call the hub');
   bind<PageOptions>(withPages(token.command('list').description('list tokens, never their secrets')), list);
+  bind(token.command('show').description('show a token, never its secret').argument('<ID>', 'tok_…'), show);
   const createCommand = token
     .command('create')
     .description('make a token; prints its secret, this once')
@@ -46,15 +47,30 @@ export function addTokenCommands(program: Command, bind: Bind): void {
 async function list(context: CommandContext, options: PageOptions): Promise<ExitCode> {
   showPage(context.screen, await readPage<Token>(context, '/v1/tokens', {}, options), {
     header: ['token', 'holder', 'state', 'last used', 'scopes'],
-    cells: (token) => [
-      token.id,
-      token.actor,
-      stateOf(token),
-      token.last_used_at_ms === undefined ? 'never' : millisText(token.last_used_at_ms),
-      token.scopes.join(' '),
-    ],
+    cells: (token) => [token.id, token.actor, stateOf(token), lastUseOf(token), token.scopes.join(' ')],
     empty: 'No tokens.',
   });
+  return exitCodes.done;
+}
+
+async function show(
+  { connect, screen }: CommandContext,
+  _: object,
+  [id = '']: readonly string[],
+): Promise<ExitCode> {
+  const hub = await connect();
+  screen.show(await hub.call<Token>('GET', path`/v1/tokens/${id}`), (token) =>
+    fields({
+      token: token.id,
+      holder: token.actor,
+      state: stateOf(token),
+      source: token.source,
+      point: token.point,
+      scopes: token.scopes.join(' '),
+      made: millisText(token.created_at_ms),
+      'last used': lastUseOf(token),
+    }),
+  );
   return exitCodes.done;
 }
 
@@ -72,7 +88,8 @@ async function create(
     ...(point !== undefined && { point }),
   };
   const hub = await connect();
-  screen.show(await hub.call<NewToken>('POST', '/v1/tokens', { body }), (made) => [
+  const lookWith = 'caep-hub token list; one whose secret is lost is to be revoked';
+  screen.show(await hub.call<NewToken>('POST', '/v1/tokens', { body, lookWith }), (made) => [
     `${made.id} for ${made.actor}: ${made.scopes.join(' ')}. The secret, shown this once:`,
     made.token,
   ]);
@@ -85,10 +102,13 @@ async function revoke(
   [id = '']: readonly string[],
 ): Promise<ExitCode> {
   const hub = await connect();
-  await hub.call('DELETE', path`/v1/tokens/${id}`);
+  await hub.call('DELETE', path`/v1/tokens/${id}`, { lookWith: `caep-hub token show ${id}` });
   screen.show({ revoked: id }, () => [`${id} is revoked.`]);
   return exitCodes.done;
 }
+
+const lastUseOf = ({ last_used_at_ms: used }: Token): string =>
+  used === undefined ? 'never' : millisText(used);
 
 function stateOf({ revoked_at_ms: revoked, expires_at_ms: expires }: Token): string {
   if (revoked !== undefined) return `revoked ${millisText(revoked)}`;
