@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Option, type Command } from 'commander';
 import { type Bind, type CommandContext, withExamples } from '../command.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import { keepUp, type Listing, pause, poll } from '../follow.ts';
 import type { Query } from '../hub.ts';
 import { type PageOptions, readPage, showPage, withPages } from '../list.ts';
 import { columns, countText, millisText } from '../text.ts';
@@ -17,9 +17,6 @@ type FilterOptions = {
 };
 type ListOptions = FilterOptions & PageOptions;
 
-const followEveryMs = 1_000;
-/** Rows between two looks; more are a flood, and the list has them. */
-const followItemsMax = 1_000;
 /** A chain of millions of rows takes its time. */
 const verifyMs = 300_000;
 
@@ -35,7 +32,11 @@ export function addAuditCommands(program: Command, bind: Bind): void {
     list,
   );
   bind<FilterOptions>(
-    withFilter(audit.command('follow').description('follow it live, until Ctrl-C')),
+    withFilter(
+      audit
+        .command('follow')
+        .description('follow it live, until Ctrl-C; goes on by itself when the hub was away'),
+    ),
     follow,
   );
   bind(audit.command('verify').description('recompute the chain; ends with 3 when it is broken'), verify);
@@ -68,26 +69,23 @@ async function list(context: CommandContext, options: ListOptions): Promise<Exit
   return exitCodes.done;
 }
 
-/** Rows have growing ids: what is above the last one seen is new. */
 async function follow(
   { connect, screen, surroundings }: CommandContext,
   options: FilterOptions,
 ): Promise<ExitCode> {
   const hub = await connect();
-  const query = queryOf(options);
+  const { nowMs } = surroundings;
+  const { note } = screen;
   const stop = surroundings.interrupted();
-  let last = (await hub.list<AuditRow>('/v1/audit', query, 1)).items[0]?.id ?? 0;
-  while (!stop.aborted) {
-    const newest = await hub.list<AuditRow>('/v1/audit', query, 1);
-    if ((newest.items[0]?.id ?? 0) > last) {
-      const { items } = await hub.list<AuditRow>('/v1/audit', query, followItemsMax);
-      for (const row of items.filter(({ id }) => id > last).toReversed()) {
-        screen.append(row, () => columns([cellsOf(row)]).join(''));
-      }
-      last = items[0]?.id ?? last;
-    }
-    await sleep(followEveryMs, undefined, { signal: stop }).catch(() => undefined);
-  }
+  const following = { hub, stop, nowMs, note, moved: (ms: number) => pause(ms, stop) };
+  const rows: Listing<AuditRow> = {
+    path: '/v1/audit',
+    query: queryOf(options),
+    listedBy: 'caep-hub audit list',
+    idOf: ({ id }) => String(id),
+    tell: (row) => screen.append(row, () => columns([cellsOf(row)]).join('')),
+  };
+  await keepUp('audit', (memory) => poll(following, memory, rows), following);
   return exitCodes.done;
 }
 

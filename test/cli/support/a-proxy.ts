@@ -10,6 +10,8 @@ export type AProxy = {
   loseAnswers(count: number): void;
   /** Requests whose method and path match are answered so instead, the next `times` of them, and do not reach the hub. */
   answerInstead(line: RegExp, answer: Instead, times?: number): void;
+  /** Resolves when the next answer that has this text passed through. */
+  passed(text: string): Promise<void>;
   /** Every connection breaks; new ones work, unless they are to be refused. */
   cut(newOnes?: 'refuse'): void;
   /** New connections work again. */
@@ -29,6 +31,7 @@ export type Instead = {
 export async function startProxy(target: string): Promise<AProxy> {
   const sent: string[] = [];
   const sockets = new Set<Socket>();
+  const awaited: { readonly text: string; readonly resolve: () => void }[] = [];
   let toLose = 0;
   let isOpen = true;
   let instead: { readonly line: RegExp; readonly answer: Instead; left: number } | undefined;
@@ -54,6 +57,10 @@ export async function startProxy(target: string): Promise<AProxy> {
           answer.resume().on('end', () => outgoing.destroy());
           return;
         }
+        answer.on('data', (chunk: Buffer) => {
+          const found = awaited.filter(({ text }) => chunk.includes(text));
+          for (const one of found) one.resolve();
+        });
         outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
         answer.on('error', () => outgoing.destroy());
         answer.pipe(outgoing);
@@ -80,6 +87,7 @@ export async function startProxy(target: string): Promise<AProxy> {
     answerInstead: (line, answer, times = Number.POSITIVE_INFINITY) => {
       instead = { line, answer, left: times };
     },
+    passed: (text) => new Promise((resolve) => awaited.push({ text, resolve })),
     cut,
     mend: () => void (isOpen = true),
     async close() {
