@@ -27,9 +27,9 @@ export function parseCount(option: string, text: string, minimum = 0): number {
   throw wrongUsage(`${option} "${text}" is no whole number from ${minimum} on.`);
 }
 
-/** Collects an option that may be repeated. */
-export const several = (value: string, before: readonly string[] = []): readonly string[] => [
-  ...before,
+/** Collects an option that may be repeated; `--no-…` before it was `false`. */
+export const several = (value: string, before?: readonly string[] | false): readonly string[] => [
+  ...(before || []),
   value,
 ];
 

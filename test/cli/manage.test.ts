@@ -94,6 +94,16 @@ it('what is set of a source is set, and the rest stays', async () => {
   });
 });
 
+it('limits of a source are taken away, and the rest stays', async () => {
+  await document(`source set bounded --kills-per-minute 5 --event session-revoked --issuer ${iss}`);
+  const anyEvent = await document('source set bounded --any-event');
+  expect(anyEvent).not.toHaveProperty('event_types');
+  expect(anyEvent).toMatchObject({ subject_issuers: [iss], kills_per_minute: 5 });
+  expect(await document('source set bounded --any-issuer')).not.toHaveProperty('subject_issuers');
+  const both = await run('source set bounded --any-event --event session-revoked');
+  expect(both.exitCode).toBe(2);
+});
+
 it('a held signal is shown, and released by another person than its maker', async () => {
   await document('source set limited --strongest-effect observe');
   const made = await document(

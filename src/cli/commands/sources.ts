@@ -14,6 +14,8 @@ type SetOptions = {
   readonly description?: string;
   readonly event?: readonly string[];
   readonly issuer?: readonly string[];
+  readonly anyEvent?: true;
+  readonly anyIssuer?: true;
   readonly strongestEffect?: string;
   readonly killsPerMinute?: string;
   readonly softEffect?: string;
@@ -35,6 +37,8 @@ export function addSourceCommands(program: Command, bind: Bind): void {
     .option('--description <text>')
     .option('--event <type>', 'it may send this and no other type (may be repeated)', several)
     .option('--issuer <url>', 'it may speak about subjects of this issuer (may be repeated)', several)
+    .addOption(new Option('--any-event', 'it may send every type').conflicts('event'))
+    .addOption(new Option('--any-issuer', 'it may speak about every issuer').conflicts('issuer'))
     .addOption(new Option('--strongest-effect <effect>', 'anything stronger is held').choices(effects))
     .option('--kills-per-minute <count>', 'kills above this rate are held')
     .addOption(new Option('--soft-effect <effect>', 'what a held kill puts at once').choices(effects))
@@ -75,7 +79,7 @@ async function show(
   return exitCodes.done;
 }
 
-/** The hub replaces a source as a whole: what is not named is read first. */
+/** The hub replaces a source as a whole: what is not named is read first, and a limit that is left out is none. */
 async function set(
   { connect, screen }: CommandContext,
   options: SetOptions,
@@ -83,7 +87,13 @@ async function set(
 ): Promise<ExitCode> {
   const changed = membersOf(options);
   const hub = await connect();
-  const body = { ...(await settingsOf(hub, name)), ...changed };
+  const { event_types, subject_issuers, ...others } = await settingsOf(hub, name);
+  const body = {
+    ...others,
+    ...(event_types !== undefined && options.anyEvent !== true && { event_types }),
+    ...(subject_issuers !== undefined && options.anyIssuer !== true && { subject_issuers }),
+    ...changed,
+  };
   const lookWith = `caep-hub source show ${name}`;
   screen.show(await hub.call<Source>('PUT', path`/v1/sources/${name}`, { body, lookWith }), linesOf);
   return exitCodes.done;
