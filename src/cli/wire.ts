@@ -19,6 +19,7 @@ export type Signal = Static<typeof SignalReply>;
 export type EventType = Static<typeof EventTypeReply>;
 export type Held = Static<typeof HeldReply>;
 export type Release = Static<typeof ReleaseReply>;
+/** By hand: inference drops what only some states have from the reply of the hub, which has no schema of its own. */
 export type InstanceEnforcement = {
   readonly point: string;
   readonly instance: string;
