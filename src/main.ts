@@ -16,6 +16,11 @@ const durabilities: Readonly<Record<Listening['durability'], string>> = {
   server: 'server: what PostgreSQL promises',
 };
 
+const interruption = new AbortController();
+let isInterruptible = false;
+process.stdout.on('error', endUnread);
+process.stderr.on('error', endUnread);
+
 process.exitCode = await runCommandLine(process.argv.slice(2), {
   version: readVersion(),
   env: process.env,
@@ -25,7 +30,7 @@ process.exitCode = await runCommandLine(process.argv.slice(2), {
   stdout: process.stdout,
   stderr: process.stderr,
   nowMs: Date.now,
-  interrupted: createInterruption(),
+  interrupted,
   serve,
 });
 
@@ -35,16 +40,16 @@ function readVersion(): string {
 }
 
 /** Ctrl-C goes on ending the process until somebody asks. */
-function createInterruption(): () => AbortSignal {
-  let controller: AbortController | undefined;
-  return () => {
-    if (controller === undefined) {
-      const interruption = new AbortController();
-      controller = interruption;
-      process.once('SIGINT', () => interruption.abort());
-    }
-    return controller.signal;
-  };
+function interrupted(): AbortSignal {
+  if (!isInterruptible) process.once('SIGINT', () => interruption.abort());
+  isInterruptible = true;
+  return interruption.signal;
+}
+
+/** Who read the answer has gone, as `head` does when it has enough: what would go on ends as by Ctrl-C, and in silence. */
+function endUnread(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
+  interruption.abort();
 }
 
 /** Starts the hub, which then runs until it is told to stop. JSON lines go to stdout, what people read to stderr. */
@@ -52,6 +57,8 @@ async function serve(): Promise<ExitCode> {
   try {
     const config = parseConfig(process.env);
     const log = createLog(config.logLevel, process.stdout);
+    // A hub whose log nobody reads is to be seen as such, and not to end as if it were well.
+    for (const output of [process.stdout, process.stderr]) output.off('error', endUnread);
     endOnBugs(log);
     // Loaded here: no other command waits for the hub's own modules.
     const { createApp } = await import('./app.ts');

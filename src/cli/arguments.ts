@@ -2,6 +2,7 @@ import { type MatchMember, matchMembers } from '../core/revocation.ts';
 import type { JsonObject } from '../core/vocabulary.ts';
 import { readFile } from 'node:fs/promises';
 import { wrongUsage } from './cli-problem.ts';
+import { spanText } from './text.ts';
 
 const spanUnits = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 const spanShape = /^(\d{1,9})(ms|s|m|h|d)$/;
@@ -9,12 +10,14 @@ const spanShape = /^(\d{1,9})(ms|s|m|h|d)$/;
 const jsonBytesMax = 1_048_576;
 
 /** Milliseconds of `500ms`, `5s`, `30m`, `2h`, `7d`. @throws CliProblem naming the option. */
-export function parseSpan(option: string, text: string): number {
+export function parseSpan(option: string, text: string, mostMs = Number.POSITIVE_INFINITY): number {
   const [, amount, unit] = spanShape.exec(text) ?? [];
   if (amount === undefined || unit === undefined) {
     throw wrongUsage(`${option} "${text}" is no time span.`, 'Write 500ms, 5s, 30m, 2h or 7d.');
   }
-  return Number(amount) * spanUnits[unit as keyof typeof spanUnits];
+  const spanMs = Number(amount) * spanUnits[unit as keyof typeof spanUnits];
+  if (spanMs <= mostMs) return spanMs;
+  throw wrongUsage(`${option} ${text} is too long.`, `The most is ${spanText(mostMs)}.`);
 }
 
 /** @throws CliProblem for anything but a whole number from `minimum` on. */
@@ -24,9 +27,9 @@ export function parseCount(option: string, text: string, minimum = 0): number {
   throw wrongUsage(`${option} "${text}" is no whole number from ${minimum} on.`);
 }
 
-/** Collects an option that may be repeated. */
-export const several = (value: string, before: readonly string[] = []): readonly string[] => [
-  ...before,
+/** Collects an option that may be repeated; `--no-…` before it was `false`. */
+export const several = (value: string, before?: readonly string[] | false): readonly string[] => [
+  ...(before || []),
   value,
 ];
 

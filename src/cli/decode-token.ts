@@ -29,7 +29,7 @@ export function decodeToken(text: string): DecodedToken {
   ) {
     throw wrongUsage(
       'That is no JWT: it does not have the form header.payload.signature.',
-      'Of an opaque token, give what is known: caep-hub check iss=… client_id=… jkt=….',
+      'Of an opaque token, give what is known by the keys that --help names: caep-hub check iss=… client_id=… jkt=….',
     );
   }
   return { claims, sha256: createHash('sha256').update(`${header}.${payload}`).digest('base64url') };

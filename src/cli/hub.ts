@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FieldError } from '../core/problem.ts';
-import { CliProblem } from './cli-problem.ts';
+import { CliProblem, isCliProblem } from './cli-problem.ts';
 import type { Connection } from './connection.ts';
 import { exitCodes } from './exit-codes.ts';
 import { readLimited } from './read-limited.ts';
@@ -24,6 +24,8 @@ export type CallOptions = {
   readonly timeoutMs?: number;
   /** Sent again when no answer came: for requests that are the same the second time. */
   readonly repeatable?: boolean;
+  /** Of what is sent once: the command that shows whether it was done, for when no answer came. */
+  readonly lookWith?: string;
 };
 export type OpenOptions = {
   readonly query?: Query;
@@ -68,15 +70,33 @@ export function createHub(connection: Connection): Hub {
   }
 
   async function call<Reply>(method: Method, path: string, options: CallOptions = {}): Promise<Reply> {
+    const { repeatable = method === 'GET', query } = options;
+    if (!repeatable && query?.['dry_run'] !== true)
+      return (await callForGood(method, path, options)) as Reply;
     for (const waitMs of options.repeatable === true ? repeatWaitsMs : []) {
       try {
         return (await callOnce(method, path, options)) as Reply;
       } catch (error) {
-        if (!(error instanceof CliProblem) || error.exitCode !== exitCodes.unreachable) throw error;
+        if (!isCliProblem(error) || error.exitCode !== exitCodes.unreachable) throw error;
         await sleep(waitMs);
       }
     }
     return (await callOnce(method, path, options)) as Reply;
+  }
+
+  /** What may have been done though nobody heard of it must not be taken for not done. */
+  async function callForGood(method: Method, path: string, options: CallOptions): Promise<unknown> {
+    try {
+      return await callOnce(method, path, options);
+    } catch (error) {
+      if (!isCliProblem(error) || error.exitCode !== exitCodes.unreachable || wasNeverSent(error))
+        throw error;
+      const { exitCode, code, message, cause } = error;
+      const unknown = `It is not known whether the hub did it. Look with: ${options.lookWith ?? 'caep-hub audit list'}`;
+      // To start a hub is no advice where one may have done it.
+      const hints = code === 'unreachable' || error.hint === undefined ? [unknown] : [error.hint, unknown];
+      throw new CliProblem(exitCode, code, message, { hint: hints.join(' '), cause });
+    }
   }
 
   return {
@@ -87,9 +107,10 @@ export function createHub(connection: Connection): Hub {
       let cursor: string | null = null;
       do {
         const limit = Math.min(most - items.length, pageItemsMax);
-        const page: Page<Item> = await call('GET', path, {
+        const page: Page<Item> | undefined = await call('GET', path, {
           query: { ...query, limit, ...(cursor !== null && { cursor }) },
         });
+        if (!Array.isArray(page?.items)) throw notAHub(connection, 200);
         items.push(...page.items);
         cursor = page.next_cursor;
       } while (cursor !== null && items.length < most);
@@ -98,7 +119,8 @@ export function createHub(connection: Connection): Hub {
     async probe(path) {
       const response = await request('GET', path, { signal: AbortSignal.timeout(answerMs) });
       const date = response.headers.get('date');
-      const body = isJson(response) ? parse(await readLimited(response), connection) : undefined;
+      const text = await readText(response, connection);
+      const body = isJson(response) ? parse(text, connection) : undefined;
       return { status: response.status, body, ...(date !== null && { date }) };
     },
     async open(path, { query, lastEventId, stop }) {
@@ -130,15 +152,19 @@ function queryText(query: Query = {}): string {
 }
 
 async function readAnswer(response: Response, connection: Connection): Promise<unknown> {
-  const text = await readLimited(response).catch((error: unknown) => {
-    throw unreachable(connection, error);
-  });
+  const text = await readText(response, connection);
   if (response.ok && text === '') return undefined;
   if (!isJson(response)) throw notAHub(connection, response.status);
   const body = parse(text, connection);
   if (response.ok) return body;
   throw toProblem(response.status, body, connection);
 }
+
+/** @throws CliProblem when the answer breaks off, or is longer than any of a hub. */
+const readText = (response: Response, connection: Connection): Promise<string> =>
+  readLimited(response).catch((error: unknown) => {
+    throw unreachable(connection, error);
+  });
 
 const isJson = (response: Response): boolean =>
   /^application\/(problem\+)?json\b/.test(response.headers.get('content-type') ?? '');
@@ -191,6 +217,10 @@ function unreachable({ url, urlFrom }: Connection, error: unknown): CliProblem {
     { hint: 'Start one with `caep-hub serve`, or name another with --hub or CAEP_HUB_URL.', cause: error },
   );
 }
+
+/** There was no connection that a request could have been sent over. */
+const wasNeverSent = ({ cause }: CliProblem): boolean =>
+  ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'UND_ERR_CONNECT_TIMEOUT'].includes(reasonOf(cause));
 
 function notAHub({ url, urlFrom }: Connection, status: number): CliProblem {
   return new CliProblem(

@@ -120,10 +120,7 @@ function explainUsage({ exitCode, message }: CommanderError, screen: Screen): Ex
 }
 
 function explain({ exitCode, code, message, hint, errors }: CliProblem, screen: Screen): ExitCode {
-  if (screen.json) {
-    screen.show({ problem: { code, detail: message, hint, errors }, exit_code: exitCode }, () => []);
-    return exitCode;
-  }
+  if (screen.json) return answerProblem({ code, detail: message, hint, errors }, exitCode, screen);
   screen.note(`caep-hub: ${message}`);
   for (const error of errors)
     screen.note(`  ${error.path === '' ? '(the whole)' : error.path} ${error.message}`);
@@ -135,5 +132,11 @@ function explainBug(error: unknown, screen: Screen): ExitCode {
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   screen.note('caep-hub: a bug ended the command; what was sent before may have been done.');
   for (const line of text.split('\n')) screen.note(line);
-  return exitCodes.bug;
+  return screen.json ? answerProblem({ code: 'bug' }, exitCodes.bug, screen) : exitCodes.bug;
+}
+
+/** On one line, as it may be the last of an answer that went on. */
+function answerProblem(problem: object, exitCode: ExitCode, screen: Screen): ExitCode {
+  screen.append({ problem, exit_code: exitCode }, () => '');
+  return exitCode;
 }

@@ -1,3 +1,4 @@
+import { type Paint, painting, plain, toTerminal, unpainted } from './paint.ts';
 import type { Surroundings } from './surroundings.ts';
 
 /** Where a command writes. Answers go to stdout, progress and questions to stderr. */
@@ -19,20 +20,19 @@ export type Screen = {
   prompt(text: string): void;
 };
 
-const styles = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33 } as const;
-type Style = keyof typeof styles;
-export type Paint = Readonly<Record<Style, (text: string) => string>>;
-
-const ourStyle = `\u001b\\[(?:0|${Object.values(styles).join('|')})m`;
-/** What moves the cursor, ends a line or turns text around, and our own styles, which are kept. */
-const unprintable = new RegExp(`${ourStyle}|[\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}]`, 'gu');
-const styled = new RegExp(ourStyle, 'gu');
+/** What moves the cursor, ends a line, turns text around or is not seen at all. */
+const unprintable = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+/** The same in JSON, which spells out the first 32 by itself, but for the ends of lines that indent it. */
+const unprintableInJson = /[\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}]/gu;
 
 /** Colours are for terminals whose owner did not refuse them. @see https://no-color.org */
-export function createScreen({ stdout, stderr, env }: Surroundings, json: boolean): Screen {
+export function createScreen(
+  { stdout, stderr, env }: Pick<Surroundings, 'stdout' | 'stderr' | 'env'>,
+  json: boolean,
+): Screen {
   const colours = stdout.isTTY === true && !env['NO_COLOR'] && env['TERM'] !== 'dumb';
   const columns = stdout.isTTY === true && !json ? stdout.columns : undefined;
-  const write = (line: string): unknown => stdout.write(`${printable(line)}\n`);
+  const write = (line: string): unknown => stdout.write(`${toTerminal(printable(line))}\n`);
   return {
     json,
     ...(columns !== undefined && { columns }),
@@ -48,16 +48,13 @@ export function createScreen({ stdout, stderr, env }: Surroundings, json: boolea
       if (json) stdout.write(`${toJson(document)}\n`);
       else write(line());
     },
-    note: (line) => void stderr.write(`${printable(line)}\n`),
-    prompt: (text) => void stderr.write(printable(text)),
+    note: (line) => void stderr.write(`${toTerminal(printable(line))}\n`),
+    prompt: (text) => void stderr.write(toTerminal(printable(text))),
   };
 }
 
 /** Text of others cannot drive the terminal: what is not to be seen is spelt out. */
-export const printable = (text: string): string =>
-  text.replace(unprintable, (found) =>
-    found.length > 1 && found.startsWith('\u001b') ? found : spellOut(found),
-  );
+export const printable = (text: string): string => text.replace(unprintable, spellOut);
 
 /** Characters that are seen. */
 export const widthOf = (text: string): number => graphemesOf(text).length;
@@ -72,24 +69,16 @@ export function cutTo(text: string, columns: number | undefined): string {
 
 const segmenter = new Intl.Segmenter();
 const graphemesOf = (text: string): readonly string[] =>
-  Array.from(segmenter.segment(text.replace(styled, '')), ({ segment }) => segment);
+  Array.from(segmenter.segment(unpainted(text)), ({ segment }) => segment);
 
 const spellOut = (character: string): string =>
   `\\u{${(character.codePointAt(0) ?? 0).toString(16).padStart(2, '0')}}`;
 
 /** JSON leaves C1 controls and the like as they are; a terminal would obey them. */
 const toJson = (document: unknown, indent = 0): string =>
-  JSON.stringify(document, undefined, indent).replace(
-    /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069]/g,
-    (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  JSON.stringify(document, undefined, indent).replace(unprintableInJson, (found) =>
+    // What is beyond the first plane is two escapes in JSON.
+    Array.from({ length: found.length }, (_, index) => escapeOf(found.charCodeAt(index))).join(''),
   );
 
-const each = (make: (style: Style) => (text: string) => string): Paint => ({
-  bold: make('bold'),
-  dim: make('dim'),
-  red: make('red'),
-  green: make('green'),
-  yellow: make('yellow'),
-});
-const painting = each((style) => (text) => `\u001b[${styles[style]}m${text}\u001b[0m`);
-const plain = each(() => (text) => text);
+const escapeOf = (code: number): string => `\\u${code.toString(16).padStart(4, '0')}`;

@@ -1,5 +1,5 @@
-import type { Paint } from './screen.ts';
-import { clockText, columns, countText, padTo, secondsText, spanText, subjectText } from './text.ts';
+import type { Paint } from './paint.ts';
+import { columns, countText, millisText, padTo, secondsText, spanText, subjectText } from './text.ts';
 import type { Enforcement, InstanceEnforcement, SignalAnswer } from './wire.ts';
 
 /** Entries of one signal that are listed; a kill of a large family has hundreds. */
@@ -68,7 +68,7 @@ export function instanceLine(one: InstanceEnforcement, nameWidth: number, paint:
 const why = (one: InstanceEnforcement): string => one.why ?? '';
 const stateTexts = {
   applied: ({ latency_ms: latency }) => (latency === undefined ? '' : spanText(latency)),
-  contained: ({ since_ms: since = 0 }) => `silent; fails closed since ${clockText(since)} UTC`,
+  contained: ({ since_ms: since = 0 }) => `silent; fails closed since ${millisText(since)}`,
   exposed: ({ until_ms: until }) => exposureText(until),
   pending: () => 'has not confirmed',
   refused: why,
@@ -76,9 +76,7 @@ const stateTexts = {
 } as const satisfies Record<InstanceEnforcement['state'], (one: InstanceEnforcement) => string>;
 
 const exposureText = (untilMs: number | undefined): string =>
-  untilMs === undefined
-    ? 'lets it pass until it hears of it'
-    : `lets it pass until ${clockText(untilMs)} UTC`;
+  untilMs === undefined ? 'lets it pass until it hears of it' : `lets it pass until ${millisText(untilMs)}`;
 
 /** Who has not confirmed, and where instances are missing. */
 export function laggardLines({ instances, missing }: Enforcement, paint: Paint): readonly string[] {

@@ -57,10 +57,17 @@ export function millisText(millis: number): string {
     : date.toISOString().replace('T', ' ').replace(/\..*$/, 'Z');
 }
 
+/** UTC, to the millisecond, without the day: for what is seen as it happens. */
 export const clockText = (millis: number): string => {
   const date = new Date(millis);
   return Number.isNaN(date.getTime()) ? String(millis) : date.toISOString().slice(11, 23);
 };
+
+/** The time of the day where that is today, else the day too: yesterday's times must not pass for today's. */
+export const momentText = (millis: number, nowMs: number): string =>
+  Math.floor(millis / dayMs) === Math.floor(nowMs / dayMs) ? clockText(millis) : millisText(millis);
+
+const dayMs = 86_400_000;
 
 /** `860 ms`, `4.2 s`, `14 min`, `3 h`, `12 d`. */
 export function spanText(millis: number): string {

@@ -4,6 +4,7 @@ import type { AuditItem, AuditVerification } from '../audit/schemas.ts';
 import type { NewTokenReply, TokenReply } from '../authorization/schemas.ts';
 import type { Readiness } from '../http/process-routes.ts';
 import type { SignalAnswer as SignalAnswerSchema } from '../http/signal-answer.ts';
+import type { LinkChangedReply, LinkReply } from '../identity-links/schemas.ts';
 import type { EventTypeReply, HeldReply, ReleaseReply, SignalBody, SignalReply } from '../intake/schemas.ts';
 import type { IssuerReply } from '../issuers/schemas.ts';
 import type { ReportsReply } from '../points/receipt-schemas.ts';
@@ -19,6 +20,7 @@ export type Signal = Static<typeof SignalReply>;
 export type EventType = Static<typeof EventTypeReply>;
 export type Held = Static<typeof HeldReply>;
 export type Release = Static<typeof ReleaseReply>;
+/** By hand: inference drops what only some states have from the reply of the hub, which has no schema of its own. */
 export type InstanceEnforcement = {
   readonly point: string;
   readonly instance: string;
@@ -40,6 +42,8 @@ export type Check = Static<typeof CheckReply>;
 export type Agent = Static<typeof AgentReply>;
 export type AgentChanged = Static<typeof AgentChangedReply>;
 export type AgentOrdered = Static<typeof OrderReply>;
+export type IdentityLink = Static<typeof LinkReply>;
+export type LinkChanged = Static<typeof LinkChangedReply>;
 export type Point = PointReply;
 export type AddedPoint = Static<typeof AddedPointReply>;
 export type Report = Static<typeof ReportsReply>['items'][number];

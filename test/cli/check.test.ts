@@ -94,6 +94,35 @@ it('of an issuer that the hub does not know it says so', async () => {
 });
 
 it.each([
+  ['alone', ['c2VjcmV0b3BhcXVl==']],
+  ['beside pairs', [`iss=${iss}`, 'c2VjcmV0b3BhcXVl==']],
+  ['twice', ['c2VjcmV0b3BhcXVl==', 'c2VjcmV0b3BhcXVl==']],
+])('an opaque token that looks like KEY=VALUE is not repeated: %s', async (_, operands) => {
+  const { exitCode, stdout, stderr } = await check(operands);
+  expect([exitCode, stdout]).toEqual([2, '']);
+  expect(stderr).not.toContain('c2Vj');
+  expect(stderr).toMatch(/nothing else|client_id/);
+});
+
+it('says how many entries could not be looked up and why, and the verdict stands', async () => {
+  await order({ iss, sub: 'somebody' });
+  await order({ iss, sub: 'somebody', client_id: 'hidden' });
+  const words = [`iss=${iss}`, 'sub=somebody', 'client_id=hidden'];
+  const body = JSON.stringify({ code: 'rate-limited', detail: 'The token asks too much.' });
+  proxy.answerInstead(/^GET .*rev_/, { status: 429, body }, 4);
+  const { exitCode, stdout } = await check(words);
+  expect(exitCode).toBe(10);
+  expect(stdout).toContain('2 matching');
+  expect(stdout).toContain('2 of them could not be shown: The token asks too much.');
+  const json = await check([...words, '--json']);
+  expect(JSON.parse(json.stdout)).toMatchObject({ effect: 'deny', unseen: { count: 2 } });
+  proxy.answerInstead(/^GET .*rev_/, { status: 404, body: JSON.stringify({ code: 'not-found' }) }, 1);
+  const ended = await check(words);
+  expect(ended.stdout).toMatch(/deny +rev_/);
+  expect(ended.stdout).not.toContain('could not be shown');
+});
+
+it.each([
   ['opaque text', 'not-a-jwt'],
   ['an encrypted token', 'a.b.c.d.e'],
   ['parts that are no JSON', 'QUJD.QUJD.QUJD'],

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Hub, startHub } from '../support/a-hub.ts';
 import { addPoint, joinPoint } from './support/a-point.ts';
+import { startProxy } from './support/a-proxy.ts';
 import { asCaller, runCli } from './support/run-cli.ts';
 
 let hub: Hub;
@@ -50,4 +51,24 @@ it('what the token may not read is a note, and a token that is not taken is wron
   const stranger = await doctor('chub_nobody');
   expect(stranger.exitCode).toBe(3);
   expect(wrongOf(stranger.stdout).map(({ check }) => check)).toContain('token');
+});
+
+it.each([
+  ['HTML', { status: 503, type: 'text/html', body: '<h1>no upstream</h1>' }, 'status 503'],
+  ['JSON of its own', { status: 503, body: '{"ready":false}' }, 'status 503'],
+  ['null', { status: 200, body: 'null' }, 'status 200'],
+  ['no JSON though it says so', { status: 200, body: '<h1>' }, 'not a hub'],
+  ['half an answer', { status: 200, body: '{"ready":', length: 500 }, 'No hub answers'],
+])('a proxy that answers /readyz with %s is a finding, and the rest is checked', async (_, answer, text) => {
+  const proxy = await startProxy(hub.url);
+  proxy.answerInstead(/^GET \/readyz/, answer);
+  const { exitCode, stdout } = await runCli(
+    ['doctor', '--json'],
+    asCaller({ url: proxy.url, adminToken: hub.adminToken }),
+  );
+  await proxy.close();
+  expect(exitCode).toBe(3);
+  const [ready] = wrongOf(stdout).filter(({ check }) => check === 'ready');
+  expect(ready).toMatchObject({ text: expect.stringContaining(text), remedy: expect.stringMatching(/\w/) });
+  expect(stdout).toContain('"check": "entries"');
 });

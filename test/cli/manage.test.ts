@@ -71,7 +71,13 @@ it('a point and a token are made with their secrets, shown once, and end when to
   const secret = String(made['token']);
   await document('signal list', secret);
   expect((await run('agent list', secret)).exitCode).toBe(4);
-  await document(`token revoke ${String(made['id'])}`);
+  const id = String(made['id']);
+  const shown = await run(`token show ${id}`);
+  expect(shown.stdout).toMatch(/holder +splunk\n/);
+  expect(shown.stdout).toMatch(/scopes +signals.read revocations.read\n/);
+  expect(shown.stdout).not.toContain(secret);
+  await document(`token revoke ${id}`);
+  expect((await run(`token show ${id}`)).stdout).toMatch(/state +revoked/);
   expect((await run('signal list', secret)).exitCode).toBe(4);
   expect((await run('token list')).stdout).not.toContain(secret);
   expect((await run('token create nobody')).exitCode).toBe(2);
@@ -86,6 +92,16 @@ it('what is set of a source is set, and the rest stays', async () => {
     person: true,
     event_types: [expect.stringContaining('credential-compromise')],
   });
+});
+
+it('limits of a source are taken away, and the rest stays', async () => {
+  await document(`source set bounded --kills-per-minute 5 --event session-revoked --issuer ${iss}`);
+  const anyEvent = await document('source set bounded --any-event');
+  expect(anyEvent).not.toHaveProperty('event_types');
+  expect(anyEvent).toMatchObject({ subject_issuers: [iss], kills_per_minute: 5 });
+  expect(await document('source set bounded --any-issuer')).not.toHaveProperty('subject_issuers');
+  const both = await run('source set bounded --any-event --event session-revoked');
+  expect(both.exitCode).toBe(2);
 });
 
 it('a held signal is shown, and released by another person than its maker', async () => {

@@ -77,6 +77,9 @@ describe('exit codes of DESIGN §13', () => {
     const { exitCode, stderr } = await runCli(['serve'], { serve });
     expect(exitCode).toBe(1);
     expect(stderr).toContain('TypeError: a planted bug');
+    const json = await runCli(['serve', '--json'], { serve });
+    expect(json.stdout).toBe('{"problem":{"code":"bug"},"exit_code":1}\n');
+    expect(json.stderr).toContain('TypeError: a planted bug');
   });
 
   it('0 for help, which is there for every command; 2 where a command is missing', async () => {
@@ -108,6 +111,7 @@ describe('what is told', () => {
     }
     const refused = await runCli(['revocation', 'show', unknown, '--json'], asCaller(hub));
     expect(JSON.parse(refused.stdout)).toMatchObject({ problem: { code: 'not-found' }, exit_code: 4 });
+    expect(refused.stdout.trimEnd(), 'one line: it may end what goes on').not.toContain('\n');
     const misspelt = await runCli(['kil', '--json'], asCaller(hub));
     expect(JSON.parse(misspelt.stdout)).toMatchObject({ problem: { code: 'usage' }, exit_code: 2 });
   });

@@ -66,6 +66,18 @@ it('tells signals, entries, receipts and reports as they come, goes on after a b
   await point.leave();
 }, 120_000);
 
+it('shows what was killed while a quiet hub was away', async () => {
+  const watch = startCli(['watch', '--json'], asCaller({ url: proxy.url, adminToken: hub.adminToken }));
+  // By the second one it has read how the feed began.
+  for (let heartbeats = 0; heartbeats < 2; heartbeats += 1) await proxy.passed('event: heartbeat');
+  proxy.cut('refuse');
+  const killed = await kill('in-silence');
+  proxy.mend();
+  await watch.until(new RegExp(`"kind":"entry".*${killed}`));
+  watch.interrupt();
+  expect((await watch.ended).exitCode).toBe(0);
+}, 60_000);
+
 it('for people it is one aligned line each, no wider than the terminal; what the token may not read is left out', async () => {
   const { body } = await hub.call('POST', '/v1/tokens', {
     body: { actor: 'reader', scopes: ['feed.read', 'signals.read'] },

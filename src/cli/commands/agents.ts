@@ -1,30 +1,34 @@
 import type { Command } from 'commander';
 import type { JsonObject } from '../../core/vocabulary.ts';
-import { parseCount, parseMatchPairs, parseSpan, several } from '../arguments.ts';
+import { matchMembers } from '../../core/revocation.ts';
+import { parseMatchPairs, parseSpan, readJsonObject, several } from '../arguments.ts';
 import { wrongUsage } from '../cli-problem.ts';
 import { type Bind, type CommandContext, withExamples } from '../command.ts';
 import { type Concluded, settle } from '../conclude.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { type Hub, path } from '../hub.ts';
-import { fields, millisText, subjectText, table } from '../text.ts';
-import type { Agent, AgentChanged, AgentOrdered, Signal } from '../wire.ts';
+import { type PageOptions, readPage, showPage, withPages } from '../list.ts';
+import { subjectText } from '../text.ts';
+import { parseWait, withWait } from '../wait.ts';
+import type { Agent, AgentOrdered, Signal } from '../wire.ts';
+import { addLinkCommands } from './agent-links.ts';
+import { tell, tellChanged } from './agent-text.ts';
 
+/** A list is `false` where it is to be emptied. */
 type MemberOptions = {
   readonly owner?: string;
   readonly description?: string;
-  readonly ownerEmail?: readonly string[];
-  readonly identity?: readonly string[];
-  readonly parent?: readonly string[];
+  readonly ownerEmail?: readonly string[] | false;
+  readonly identity?: readonly string[] | false;
+  readonly link?: readonly string[] | false;
+  readonly parent?: readonly string[] | false;
   readonly protected?: boolean;
 };
 type OrderOptions = { readonly reason?: string; readonly for?: string; readonly wait: string };
 
 export function addAgentCommands(program: Command, bind: Bind): void {
   const agent = program.command('agent').description('who is under governance, and which keys are theirs');
-  bind<{ readonly limit: string }>(
-    agent.command('list').description('list agents').option('--limit <count>', 'at most so many', '50'),
-    list,
-  );
+  bind<PageOptions>(withPages(agent.command('list').description('list agents')), list);
   bind(agent.command('show').description('show an agent').argument('<NAME>'), show);
   const add = withMembers(agent.command('add').description('register an agent').argument('<NAME>'));
   bind<MemberOptions>(
@@ -38,7 +42,7 @@ export function addAgentCommands(program: Command, bind: Bind): void {
     .command('set')
     .description('change an agent; a list replaces the whole list')
     .argument('<NAME>');
-  bind<MemberOptions>(withMembers(set).option('--no-protected', 'no approvals needed to hit it'), change);
+  bind<MemberOptions>(withClearing(withMembers(set)), change);
   const learn = agent
     .command('learn')
     .description('teach the hub one more key of an agent; kills that stand bind it at once')
@@ -64,6 +68,7 @@ export function addAgentCommands(program: Command, bind: Bind): void {
   bind<OrderOptions>(withOrder(enable), (context, options, [name = '']) =>
     order(context, options, name, 'enable'),
   );
+  addLinkCommands(agent, bind);
 }
 
 const withMembers = (command: Command): Command =>
@@ -71,34 +76,34 @@ const withMembers = (command: Command): Command =>
     .option('--owner <name>', 'the accountable person')
     .option('--description <text>')
     .option('--owner-email <email>', 'how events name the owner (may be repeated)', several)
-    .option('--identity <KEY=VALUE,…>', 'what its tokens carry, all together (may be repeated)', several)
+    .option('--identity <KEY=VALUE,…>', 'what its tokens carry, all together; or JSON (repeatable)', several)
+    .option('--link <json>', 'a subject that stands for it though no token carries it (repeatable)', several)
     .option('--parent <agent>', 'who delegated to it (may be repeated)', several)
     .option('--protected', 'hit only after two persons approved');
 
-const withOrder = (command: Command): Command =>
+const withClearing = (command: Command): Command =>
   command
-    .option('--reason <text>', 'for people who look at it later')
-    .option('--wait <span>', 'how long the points are waited for', '5s');
+    .option('--no-owner-email', 'nothing names its owner')
+    .option('--no-identity', 'its tokens carry nothing that is known')
+    .option('--no-link', 'nothing else stands for it')
+    .option('--no-parent', 'nobody delegated to it')
+    .option('--no-protected', 'no approvals needed to hit it');
 
-async function list(
-  { connect, screen }: CommandContext,
-  options: { readonly limit: string },
-): Promise<ExitCode> {
-  const hub = await connect();
-  const page = await hub.list<Agent>('/v1/agents', {}, parseCount('--limit', options.limit, 1));
-  screen.show(page, ({ items }) =>
-    table(
-      ['agent', 'status', 'live', 'owner', 'identities'],
-      items.map(({ name, status, live_revocations, owner = '', identities }) => [
-        name,
-        status,
-        String(live_revocations),
-        owner,
-        identities.map(subjectText).join('; '),
-      ]),
-      'No agents. Register one: caep-hub agent add NAME --identity KEY=VALUE',
-    ),
-  );
+const withOrder = (command: Command): Command =>
+  withWait(command.option('--reason <text>', 'for people who look at it later'));
+
+async function list(context: CommandContext, options: PageOptions): Promise<ExitCode> {
+  showPage(context.screen, await readPage<Agent>(context, '/v1/agents', {}, options), {
+    header: ['agent', 'status', 'live', 'owner', 'identities'],
+    cells: ({ name, status, live_revocations, owner = '', identities }) => [
+      name,
+      status,
+      String(live_revocations),
+      owner,
+      identities.map(subjectText).join('; '),
+    ],
+    empty: 'No agents. Register one: caep-hub agent add NAME --identity KEY=VALUE',
+  });
   return exitCodes.done;
 }
 
@@ -112,9 +117,9 @@ async function register(
   options: MemberOptions,
   [name = '']: readonly string[],
 ): Promise<ExitCode> {
-  const body = { name, ...membersOf(options) };
+  const body = { name, ...(await membersOf(options)) };
   const hub = await context.connect();
-  return tellChanged(context, await hub.call('POST', '/v1/agents', { body }));
+  return tellChanged(context, await hub.call('POST', '/v1/agents', { body, lookWith: lookWith(name) }));
 }
 
 async function change(
@@ -122,11 +127,14 @@ async function change(
   options: MemberOptions,
   [name = '']: readonly string[],
 ): Promise<ExitCode> {
-  const body = membersOf(options);
+  const body = await membersOf(options);
   if (Object.keys(body).length === 0)
     throw wrongUsage('Nothing to set.', 'caep-hub agent set --help lists the options.');
   const hub = await context.connect();
-  return tellChanged(context, await hub.call('PATCH', path`/v1/agents/${name}`, { body }));
+  return tellChanged(
+    context,
+    await hub.call('PATCH', path`/v1/agents/${name}`, { body, lookWith: lookWith(name) }),
+  );
 }
 
 async function learnIdentity(
@@ -134,14 +142,14 @@ async function learnIdentity(
   _: object,
   [name = '', ...pairs]: readonly string[],
 ): Promise<ExitCode> {
-  const body = { identity: parseMatchPairs(pairs) };
+  const order = { body: { identity: parseMatchPairs(pairs) }, lookWith: lookWith(name) };
   const hub = await context.connect();
-  return tellChanged(context, await hub.call('POST', path`/v1/agents/${name}/identities`, { body }));
+  return tellChanged(context, await hub.call('POST', path`/v1/agents/${name}/identities`, order));
 }
 
 async function retire(context: CommandContext, _: object, [name = '']: readonly string[]): Promise<ExitCode> {
   const hub = await context.connect();
-  return tell(context, await hub.call('POST', path`/v1/agents/${name}/retire`));
+  return tell(context, await hub.call('POST', path`/v1/agents/${name}/retire`, { lookWith: lookWith(name) }));
 }
 
 /** Ends with the worst ending of its signals: an enable has one for each that disabled the agent. */
@@ -151,7 +159,7 @@ async function order(
   name: string,
   verb: 'disable' | 'enable',
 ): Promise<ExitCode> {
-  const waitMs = parseSpan('--wait', wait);
+  const waitMs = parseWait(wait);
   const body: JsonObject = {
     ...(reason !== undefined && { reason }),
     ...(span !== undefined && {
@@ -159,7 +167,10 @@ async function order(
     }),
   };
   const hub = await context.connect();
-  const ordered: AgentOrdered = await hub.call('POST', path`/v1/agents/${name}/${verb}`, { body });
+  const ordered: AgentOrdered = await hub.call('POST', path`/v1/agents/${name}/${verb}`, {
+    body,
+    lookWith: `${lookWith(name)}; ordered once more, it does no harm`,
+  });
   const concluded: Concluded[] = [];
   for (const { signal_id: id } of ordered.signals) {
     concluded.push(
@@ -174,49 +185,33 @@ async function order(
   return exitCode;
 }
 
+const lookWith = (name: string): string => `caep-hub agent show ${name}`;
 const signalOf = (hub: Hub, id: string): Promise<Signal> => hub.call('GET', path`/v1/signals/${id}`);
 
-function membersOf(options: MemberOptions): JsonObject {
-  const { owner, description, ownerEmail, identity, parent } = options;
+async function membersOf(options: MemberOptions): Promise<JsonObject> {
+  const { owner, description, ownerEmail, identity, link, parent } = options;
   return {
     ...(owner !== undefined && { owner }),
     ...(description !== undefined && { description }),
     ...(ownerEmail !== undefined && {
-      owner_identifiers: ownerEmail.map((email) => ({ format: 'email', email })),
+      owner_identifiers: (ownerEmail || []).map((email) => ({ format: 'email', email })),
     }),
     ...(identity !== undefined && {
-      identities: identity.map((pairs) => ({ ...parseMatchPairs(pairs.split(',')) })),
+      identities: await Promise.all((identity || []).map(readIdentity)),
     }),
-    ...(parent !== undefined && { parents: parent }),
+    ...(link !== undefined && {
+      links: await Promise.all((link || []).map((json) => readJsonObject('--link', json))),
+    }),
+    ...(parent !== undefined && { parents: parent || [] }),
     ...(options.protected !== undefined && { protected: options.protected }),
   };
 }
 
-function tell({ screen }: CommandContext, agent: Agent): ExitCode {
-  screen.show(agent, linesOf);
-  return exitCodes.done;
-}
+/** Before the next member: a value may hold commas. */
+const memberSeparator = new RegExp(`,(?=(?:${matchMembers.join('|')})=)`);
 
-function tellChanged({ screen }: CommandContext, changed: AgentChanged): ExitCode {
-  screen.show(changed, ({ agent, bound }) => [
-    ...linesOf(agent),
-    ...bound.map(({ id, match }) => `bound by a kill that stands: ${id}  ${subjectText(match)}`),
-  ]);
-  return exitCodes.done;
-}
-
-const linesOf = (agent: Agent): readonly string[] =>
-  fields({
-    agent: agent.name,
-    status: agent.status,
-    description: agent.description,
-    owner: agent.owner,
-    'owner is': agent.owner_identifiers.map(subjectText).join('; '),
-    identities: agent.identities.map(subjectText).join('; '),
-    links: agent.links.map(subjectText).join('; '),
-    parents: agent.parents.join(', '),
-    children: agent.children.join(', '),
-    protected: agent.protected ? 'yes' : undefined,
-    revocations: `${agent.live_revocations} live`,
-    since: millisText(agent.created_at_ms),
-  });
+/** `KEY=VALUE,KEY=VALUE`, or the same as JSON where a value looks like a further member. */
+const readIdentity = async (text: string): Promise<JsonObject> =>
+  /^[{@]/.test(text)
+    ? readJsonObject('--identity', text)
+    : { ...parseMatchPairs(text.split(memberSeparator)) };

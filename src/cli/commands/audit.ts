@@ -1,10 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Option, type Command } from 'commander';
-import { parseCount } from '../arguments.ts';
 import { type Bind, type CommandContext, withExamples } from '../command.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import { keepUp, type Listing, pause, poll } from '../follow.ts';
 import type { Query } from '../hub.ts';
-import { columns, countText, millisText, table } from '../text.ts';
+import { type PageOptions, readPage, showPage, withPages } from '../list.ts';
+import { columns, countText, millisText } from '../text.ts';
 import type { AuditProof, AuditRow } from '../wire.ts';
 
 type FilterOptions = {
@@ -15,11 +15,8 @@ type FilterOptions = {
   readonly txn?: string;
   readonly outcome?: string;
 };
-type ListOptions = FilterOptions & { readonly limit: string };
+type ListOptions = FilterOptions & PageOptions;
 
-const followEveryMs = 1_000;
-/** Rows between two looks; more are a flood, and the list has them. */
-const followItemsMax = 1_000;
 /** A chain of millions of rows takes its time. */
 const verifyMs = 300_000;
 
@@ -31,14 +28,15 @@ export function addAuditCommands(program: Command, bind: Bind): void {
     audit.command('list').description('list what was done and refused, newest first'),
   );
   bind<ListOptions>(
-    withExamples(listCommand.option('--limit <count>', 'at most so many', '50'), [
-      'audit list --signal sig_01JD…',
-      'audit list --outcome refused',
-    ]),
+    withExamples(withPages(listCommand), ['audit list --signal sig_01JD…', 'audit list --outcome refused']),
     list,
   );
   bind<FilterOptions>(
-    withFilter(audit.command('follow').description('follow it live, until Ctrl-C')),
+    withFilter(
+      audit
+        .command('follow')
+        .description('follow it live, until Ctrl-C; goes on by itself when the hub was away'),
+    ),
     follow,
   );
   bind(audit.command('verify').description('recompute the chain; ends with 3 when it is broken'), verify);
@@ -62,39 +60,32 @@ const queryOf = ({ actor, action, target, signal, txn, outcome }: FilterOptions)
   outcome,
 });
 
-async function list({ connect, screen }: CommandContext, options: ListOptions): Promise<ExitCode> {
-  const hub = await connect();
-  const page = await hub.list<AuditRow>(
-    '/v1/audit',
-    queryOf(options),
-    parseCount('--limit', options.limit, 1),
-  );
-  screen.show(page, ({ items }) =>
-    table(['at', 'who', 'outcome', 'did', 'to'], items.map(cellsOf), 'Nothing was done.'),
-  );
+async function list(context: CommandContext, options: ListOptions): Promise<ExitCode> {
+  showPage(context.screen, await readPage<AuditRow>(context, '/v1/audit', queryOf(options), options), {
+    header: ['at', 'who', 'outcome', 'did', 'to'],
+    cells: cellsOf,
+    empty: 'Nothing was done.',
+  });
   return exitCodes.done;
 }
 
-/** Rows have growing ids: what is above the last one seen is new. */
 async function follow(
   { connect, screen, surroundings }: CommandContext,
   options: FilterOptions,
 ): Promise<ExitCode> {
   const hub = await connect();
-  const query = queryOf(options);
+  const { nowMs } = surroundings;
+  const { note } = screen;
   const stop = surroundings.interrupted();
-  let last = (await hub.list<AuditRow>('/v1/audit', query, 1)).items[0]?.id ?? 0;
-  while (!stop.aborted) {
-    const newest = await hub.list<AuditRow>('/v1/audit', query, 1);
-    if ((newest.items[0]?.id ?? 0) > last) {
-      const { items } = await hub.list<AuditRow>('/v1/audit', query, followItemsMax);
-      for (const row of items.filter(({ id }) => id > last).toReversed()) {
-        screen.append(row, () => columns([cellsOf(row)]).join(''));
-      }
-      last = items[0]?.id ?? last;
-    }
-    await sleep(followEveryMs, undefined, { signal: stop }).catch(() => undefined);
-  }
+  const following = { hub, stop, nowMs, note, moved: (ms: number) => pause(ms, stop) };
+  const rows: Listing<AuditRow> = {
+    path: '/v1/audit',
+    query: queryOf(options),
+    listedBy: 'caep-hub audit list',
+    idOf: ({ id }) => String(id),
+    tell: (row) => screen.append(row, () => columns([cellsOf(row)]).join('')),
+  };
+  await keepUp('audit', (memory) => poll(following, memory, rows), following);
   return exitCodes.done;
 }
 

@@ -7,12 +7,13 @@ import { type Bind, type CommandContext, withExamples } from '../command.ts';
 import { type ClaimNames, contextOf, decodeToken, issuerOf, usualClaims } from '../decode-token.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { type Hub, path } from '../hub.ts';
-import type { Paint } from '../screen.ts';
+import type { Paint } from '../paint.ts';
 import { effectText } from '../signal-text.ts';
 import { columns, fields, millisText, secondsText, spanText, subjectText } from '../text.ts';
 import type { Check, Issuer, Revocation } from '../wire.ts';
 
 const timeMembers = ['iat', 'auth_time', 'exp'] as const;
+const knownKeys = [...matchMembers, ...timeMembers] as const;
 /** Of stdin that is taken for a token. */
 const stdinCharactersMax = 65_536;
 /** Matching entries that are explained. */
@@ -25,7 +26,8 @@ export function addCheckCommand(program: Command, bind: Bind): void {
     .description(
       'Reads a JWT on this machine and sends what it says of its holder; the token itself never leaves.\n' +
         'Its signature and binding are not looked at: this asks for revocations only.\n' +
-        'A token as an argument is seen in the list of processes and kept by the shell: prefer "-", stdin.',
+        'A token as an argument is seen in the list of processes and kept by the shell: prefer "-", stdin.\n' +
+        `Keys: ${knownKeys.join(' ')}.`,
     )
     .argument('[TOKEN|-|KEY=VALUE...]', 'a token, stdin, or what is known of one');
   withExamples(command, [
@@ -37,24 +39,34 @@ export function addCheckCommand(program: Command, bind: Bind): void {
 
 async function check(context: CommandContext, _: object, operands: readonly string[]): Promise<ExitCode> {
   const { screen, surroundings } = context;
-  const known = operands.some((word) => /^[\w#]+=/.test(word)) ? contextOfPairs(operands) : undefined;
+  const known = operands.some(isPair) ? contextOfPairs(operands) : undefined;
   const token = known === undefined ? decodeToken(await readToken(operands, surroundings.stdin)) : undefined;
   const hub = await context.connect();
   const claims =
     known ?? (token && contextOf(token, await claimNamesOf(hub, issuerOf(token.claims), screen.note)));
-  const reply: Check = await hub.call('POST', '/v1/check', { body: claims ?? {} });
-  const entries = await explain(hub, reply.matched.slice(0, explainedMax));
-  screen.show({ context: claims, ...reply, revocations: entries }, () => [
+  const reply: Check = await hub.call('POST', '/v1/check', {
+    body: claims ?? {},
+    repeatable: true,
+  });
+  const { entries, unseen } = await explain(hub, reply.matched.slice(0, explainedMax));
+  screen.show({ context: claims, ...reply, revocations: entries, unseen }, () => [
     ...(token === undefined ? [] : ['Read here and not verified; the token was not sent.']),
     ...contextLines(claims ?? {}, surroundings.nowMs()),
     ...verdictLines(reply, entries, screen.paint),
+    ...unseenLines(reply, unseen),
   ]);
   if (reply.effect === 'allow') return exitCodes.done;
   return reply.effect === 'deny' ? exitCodes.denied : exitCodes.otherEffect;
 }
 
+/** An opaque token may end in `=` and look like a pair: only known keys make one. */
+const isPair = (word: string): boolean => knownKeys.some((key) => word.startsWith(`${key}=`));
+
 function contextOfPairs(operands: readonly string[]): Partial<TokenContext> {
-  const pairs = readPairs(operands, [...matchMembers, ...timeMembers]);
+  // Not by readPairs, which repeats what it does not know: that may be a token.
+  if (!operands.every(isPair))
+    throw wrongUsage('One of the words is no KEY=VALUE.', `Known keys: ${knownKeys.join(', ')}.`);
+  const pairs = readPairs(operands, knownKeys);
   if (!pairs.has('iss')) throw wrongUsage('iss is missing.', 'Every token has an issuer: add iss=URL.');
   const members = [...pairs].map(([name, value]) => {
     const isTime = timeMembers.some((time) => time === name);
@@ -93,12 +105,28 @@ async function claimNamesOf(hub: Hub, iss: string, note: (line: string) => void)
   return usualClaims;
 }
 
-/** Entries that end while they are looked up are left out. */
-async function explain(hub: Hub, ids: readonly string[]): Promise<readonly Revocation[]> {
-  const found = await Promise.allSettled(
-    ids.map((id): Promise<Revocation> => hub.call('GET', path`/v1/revocations/${id}`)),
+type Explained = {
+  readonly entries: readonly Revocation[];
+  /** How many could not be looked up, and why the first of them. */
+  readonly unseen?: { readonly count: number; readonly why: string };
+};
+
+/** Entries that end while they are looked up are left out. The verdict stands whatever comes of this. */
+async function explain(hub: Hub, ids: readonly string[]): Promise<Explained> {
+  const found = await Promise.all(
+    ids.map((id) =>
+      hub.call<Revocation>('GET', path`/v1/revocations/${id}`).catch((error: unknown) => {
+        if (!isCliProblem(error)) throw error;
+        return error;
+      }),
+    ),
   );
-  return found.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  const problems = found.filter(isCliProblem).filter(({ code }) => code !== 'not-found');
+  const [first] = problems;
+  return {
+    entries: found.flatMap((one) => (isCliProblem(one) ? [] : [one])),
+    ...(first !== undefined && { unseen: { count: problems.length, why: first.message } }),
+  };
 }
 
 function contextLines(
@@ -135,6 +163,14 @@ function verdictLines(reply: Check, entries: readonly Revocation[], paint: Paint
       ? [`A token issued after ${secondsText(after)} is let in.`]
       : []),
     ...obligationLines(obligations),
+  ];
+}
+
+function unseenLines({ matched }: Check, unseen: Explained['unseen']): readonly string[] {
+  const more = matched.length - explainedMax;
+  return [
+    ...(unseen === undefined ? [] : [`${unseen.count} of them could not be shown: ${unseen.why}`]),
+    ...(more > 0 ? [`${more} more of them: --json has their ids.`] : []),
   ];
 }
 

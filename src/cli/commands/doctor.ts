@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { type Bind, type CommandContext, withExamples } from '../command.ts';
 import { examine, type Finding } from '../doctor/examine.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
-import type { Paint } from '../screen.ts';
+import type { Paint } from '../paint.ts';
 import { padTo } from '../text.ts';
 
 export function addDoctorCommand(program: Command, bind: Bind): void {

@@ -1,33 +1,37 @@
 import { Option, type Command } from 'commander';
-import { parseCount, parseSpan } from '../arguments.ts';
 import { type Bind, type CommandContext, withExamples } from '../command.ts';
 import { conclude } from '../conclude.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { path } from '../hub.ts';
-import { fields, millisText, subjectText, table } from '../text.ts';
+import { type PageOptions, readPage, showPage, withPages } from '../list.ts';
+import { fields, millisText, subjectText } from '../text.ts';
+import { parseWait, withWait } from '../wait.ts';
 import type { Held, Release } from '../wire.ts';
 
-type ListOptions = { readonly state: string; readonly limit: string };
+type ListOptions = PageOptions & { readonly state: string };
 
 export function addHeldCommands(program: Command, bind: Bind): void {
   const held = program.command('held').description('signals that wait for a person');
   bind<ListOptions>(
-    held
-      .command('list')
-      .description('list held signals, those with the nearest deadline first')
-      .addOption(
-        new Option('--state <state>').choices(['waiting', 'released', 'discarded']).default('waiting'),
-      )
-      .option('--limit <count>', 'at most so many', '50'),
+    withPages(
+      held
+        .command('list')
+        .description('list held signals, those with the nearest deadline first')
+        .addOption(
+          new Option('--state <state>').choices(['waiting', 'released', 'discarded']).default('waiting'),
+        ),
+    ),
     list,
   );
   bind(held.command('show').description('show a held signal').argument('<SIGNAL>'), show);
   const releaseCommand = held
     .command('release')
     .description('approve it; with enough approvals it takes effect. Never by its own maker')
-    .argument('<SIGNAL>')
-    .option('--wait <span>', 'how long the points are waited for', '5s');
-  bind<{ readonly wait: string }>(withExamples(releaseCommand, ['held release sig_01JD…']), release);
+    .argument('<SIGNAL>');
+  bind<{ readonly wait: string }>(
+    withExamples(withWait(releaseCommand), ['held release sig_01JD…']),
+    release,
+  );
   bind(
     held
       .command('discard')
@@ -37,22 +41,19 @@ export function addHeldCommands(program: Command, bind: Bind): void {
   );
 }
 
-async function list({ connect, screen }: CommandContext, { state, limit }: ListOptions): Promise<ExitCode> {
-  const hub = await connect();
-  const page = await hub.list<Held>('/v1/held', { state }, parseCount('--limit', limit, 1));
-  screen.show(page, ({ items }) =>
-    table(
-      ['deadline', 'then', 'approvals', 'signal', 'why'],
-      items.map((held) => [
-        millisText(held.deadline_ms),
-        held.at_deadline,
-        `${held.approvals.length}/${held.approvals_required}`,
-        held.signal.signal_id ?? '',
-        `${held.code}: ${subjectText(held.signal.subject)}`,
-      ]),
-      `No signals are ${state}.`,
-    ),
-  );
+async function list(context: CommandContext, options: ListOptions): Promise<ExitCode> {
+  const { state } = options;
+  showPage(context.screen, await readPage<Held>(context, '/v1/held', { state }, options), {
+    header: ['deadline', 'then', 'approvals', 'signal', 'why'],
+    cells: (held) => [
+      millisText(held.deadline_ms),
+      held.at_deadline,
+      `${held.approvals.length}/${held.approvals_required}`,
+      held.signal.signal_id ?? '',
+      `${held.code}: ${subjectText(held.signal.subject)}`,
+    ],
+    empty: `No signals are ${state}.`,
+  });
   return exitCodes.done;
 }
 
@@ -71,9 +72,11 @@ async function release(
   options: { readonly wait: string },
   [id = '']: readonly string[],
 ): Promise<ExitCode> {
-  const waitMs = parseSpan('--wait', options.wait);
+  const waitMs = parseWait(options.wait);
   const hub = await context.connect();
-  const { held, signal }: Release = await hub.call('POST', path`/v1/held/${id}/release`);
+  const { held, signal }: Release = await hub.call('POST', path`/v1/held/${id}/release`, {
+    lookWith: `caep-hub held show ${id}`,
+  });
   if (signal !== undefined) return conclude(context, hub, signal, { waitMs });
   context.screen.show({ held, exit_code: exitCodes.held }, () => [
     ...linesOf(held),
@@ -88,7 +91,10 @@ async function discard(
   [id = '']: readonly string[],
 ): Promise<ExitCode> {
   const hub = await connect();
-  screen.show(await hub.call<Held>('POST', path`/v1/held/${id}/discard`), linesOf);
+  const discarded: Held = await hub.call('POST', path`/v1/held/${id}/discard`, {
+    lookWith: `caep-hub held show ${id}`,
+  });
+  screen.show(discarded, linesOf);
   return exitCodes.done;
 }
 

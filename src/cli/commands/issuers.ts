@@ -6,7 +6,8 @@ import { CliProblem } from '../cli-problem.ts';
 import { type Bind, type CommandContext, withExamples } from '../command.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import type { Hub } from '../hub.ts';
-import { fields, spanText, table } from '../text.ts';
+import { showPage } from '../list.ts';
+import { fields, spanText } from '../text.ts';
 import type { Issuer } from '../wire.ts';
 
 type AddOptions = {
@@ -57,18 +58,16 @@ export function addIssuerCommands(program: Command, bind: Bind): void {
 const read = (hub: Hub): Promise<{ readonly items: readonly Issuer[] }> => hub.call('GET', '/v1/issuers');
 
 async function list({ connect, screen }: CommandContext): Promise<ExitCode> {
-  screen.show(await read(await connect()), ({ items }) =>
-    table(
-      ['issuer', 'profile', 'longest life', 'client is'],
-      items.map(({ url, profile, max_token_life: life, client_claims: claims }) => [
-        url,
-        profile,
-        spanText(life * 1_000),
-        claims.join(', '),
-      ]),
-      'No issuers: points accept no tokens. Add one: caep-hub issuer add URL --profile PROFILE',
-    ),
-  );
+  showPage(screen, await read(await connect()), {
+    header: ['issuer', 'profile', 'longest life', 'client is'],
+    cells: ({ url, profile, max_token_life: life, client_claims: claims }) => [
+      url,
+      profile,
+      spanText(life * 1_000),
+      claims.join(', '),
+    ],
+    empty: 'No issuers: points accept no tokens. Add one: caep-hub issuer add URL --profile PROFILE',
+  });
   return exitCodes.done;
 }
 
@@ -88,6 +87,8 @@ async function show(
   return exitCodes.done;
 }
 
+const lookWith = (url: string): string => `caep-hub issuer show ${url}`;
+
 async function add(
   { connect, screen }: CommandContext,
   options: AddOptions,
@@ -95,7 +96,7 @@ async function add(
 ): Promise<ExitCode> {
   const body = { url, ...membersOf(options) };
   const hub = await connect();
-  screen.show(await hub.call<Issuer>('PUT', '/v1/issuers', { body }), linesOf);
+  screen.show(await hub.call<Issuer>('PUT', '/v1/issuers', { body, lookWith: lookWith(url) }), linesOf);
   return exitCodes.done;
 }
 
@@ -105,7 +106,7 @@ async function remove(
   [url = '']: readonly string[],
 ): Promise<ExitCode> {
   const hub = await connect();
-  await hub.call('DELETE', '/v1/issuers', { query: { url } });
+  await hub.call('DELETE', '/v1/issuers', { query: { url }, lookWith: lookWith(url) });
   screen.show({ removed: url }, () => [`${url} is removed: points refuse its tokens. Its revocations stay.`]);
   return exitCodes.done;
 }

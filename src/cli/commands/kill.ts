@@ -9,6 +9,7 @@ import { conclude } from '../conclude.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { newSignalId, postSignal, tryOut } from '../post-signal.ts';
 import { answerLines } from '../signal-text.ts';
+import { parseWait, withWait } from '../wait.ts';
 import type { SignalRequest } from '../wire.ts';
 
 type KillOptions = {
@@ -47,10 +48,9 @@ export function addKillCommand(program: Command, bind: Bind): void {
     .option('--data <json>', 'further members of the event, or @FILE')
     .option('--reason <text>', 'for people who look at it later')
     .option('--id <id>', 'idempotency key: the same again is the same signal')
-    .option('--wait <span>', 'how long the points are waited for', '5s')
     .option('--dry-run', 'show whom it would hit, and change nothing')
     .option('-y, --yes', 'do not ask');
-  withExamples(command, [
+  withExamples(withWait(command), [
     'kill agent=build-runner',
     'kill client_id=build-runner iss=https://login.example --cut-off now',
     'kill jkt=0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I --event key-compromised --yes',
@@ -65,7 +65,7 @@ async function kill(
   pairs: readonly string[],
 ): Promise<ExitCode> {
   const { screen, surroundings } = context;
-  const waitMs = parseSpan('--wait', options.wait);
+  const waitMs = parseWait(options.wait);
   const body = await readOrder(options, pairs);
   const hub = await context.connect();
   const previewed = options.yes !== true;

@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
 import type { JsonObject } from '../../core/vocabulary.ts';
-import { parseSpan } from '../arguments.ts';
 import { wrongUsage } from '../cli-problem.ts';
 import { type Bind, type CommandContext, withExamples } from '../command.ts';
 import { conclude } from '../conclude.ts';
@@ -8,6 +7,7 @@ import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { path } from '../hub.ts';
 import { newSignalId, postSignal, tryOut } from '../post-signal.ts';
 import { answerLines } from '../signal-text.ts';
+import { parseWait, withWait } from '../wait.ts';
 import type { Signal, SignalAnswer, SignalRequest } from '../wire.ts';
 
 type LiftOptions = {
@@ -47,10 +47,9 @@ export function addLiftCommand(parent: Command, bind: Bind): void {
 }
 
 const withOptions = (command: Command): Command =>
-  command
+  withWait(command)
     .option('--reason <text>', 'for people who look at it later')
     .option('--restore-tokens', 'leave no cut-off behind; waits for two persons')
-    .option('--wait <span>', 'how long the points are waited for', '5s')
     .option('--dry-run', 'show what would end, and change nothing');
 
 /** One order to lift names the signal; the hub finds what of it still lives. */
@@ -60,7 +59,7 @@ async function undo(
   [signalId = '']: readonly string[],
 ): Promise<ExitCode> {
   requirePrefix(signalId, 'sig_', 'undo takes a signal', 'caep-hub lift');
-  const waitMs = parseSpan('--wait', options.wait);
+  const waitMs = parseWait(options.wait);
   const hub = await context.connect();
   const { subject }: Signal = await hub.call('GET', path`/v1/signals/${signalId}`);
   const body: SignalRequest = {
@@ -79,11 +78,12 @@ async function lift(
   [revocationId = '']: readonly string[],
 ): Promise<ExitCode> {
   requirePrefix(revocationId, 'rev_', 'lift takes a revocation', 'caep-hub undo');
-  const waitMs = parseSpan('--wait', options.wait);
+  const waitMs = parseWait(options.wait);
   const hub = await context.connect();
   const answer: SignalAnswer = await hub.call('POST', path`/v1/revocations/${revocationId}/lift`, {
     body: membersOf(options),
     query: { ...(options.dryRun === true && { dry_run: true }) },
+    lookWith: `caep-hub revocation show ${revocationId}`,
   });
   return options.dryRun === true ? preview(context, answer) : conclude(context, hub, answer, { waitMs });
 }

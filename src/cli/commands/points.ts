@@ -3,11 +3,12 @@ import { parseCount } from '../arguments.ts';
 import { type Bind, type CommandContext, withExamples } from '../command.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { path } from '../hub.ts';
-import { clockText, fields, millisText, spanText, subjectText, table } from '../text.ts';
+import { type PageOptions, readPage, showPage, withPages } from '../list.ts';
+import { fields, millisText, momentText, spanText, subjectText, table } from '../text.ts';
 import type { AddedPoint, Point, Report } from '../wire.ts';
 
 type AddOptions = { readonly expect?: string; readonly ephemeral?: true };
-type ReportOptions = { readonly kind?: string; readonly limit: string };
+type ReportOptions = PageOptions & { readonly kind?: string };
 
 export function addPointCommands(program: Command, bind: Bind): void {
   const point = program.command('point').description('who enforces, and how far each instance is');
@@ -22,12 +23,13 @@ export function addPointCommands(program: Command, bind: Bind): void {
   bind<AddOptions>(withExamples(addCommand, ['point add edge --expect 3']), add);
   bind(point.command('retire').description('wait for it no more; its tokens end').argument('<NAME>'), retire);
   bind<ReportOptions>(
-    point
-      .command('reports')
-      .description('list what instances refused and saw, newest first')
-      .argument('[NAME]')
-      .addOption(new Option('--kind <kind>').choices(['refusal', 'sighting']))
-      .option('--limit <count>', 'at most so many', '50'),
+    withPages(
+      point
+        .command('reports')
+        .description('list what instances refused and saw, newest first')
+        .argument('[NAME]')
+        .addOption(new Option('--kind <kind>').choices(['refusal', 'sighting'])),
+    ),
     reports,
   );
 }
@@ -35,30 +37,23 @@ export function addPointCommands(program: Command, bind: Bind): void {
 async function list({ connect, screen }: CommandContext): Promise<ExitCode> {
   const hub = await connect();
   const reply: { readonly items: readonly Point[] } = await hub.call('GET', '/v1/points');
-  screen.show(reply, ({ items }) =>
-    table(
-      ['point', 'expects', 'connected', 'silent', ''],
-      items.map(({ name, expect, instances, retired_at_ms: retired }) => [
-        name,
-        String(expect),
-        String(instances.filter(({ state }) => state === 'connected').length),
-        String(instances.filter(({ state }) => state === 'silent').length),
-        retired === undefined ? '' : `retired ${millisText(retired)}`,
-      ]),
-      'No points: nobody enforces anything. Add one: caep-hub point add NAME --expect 1',
-    ),
-  );
+  showPage(screen, reply, {
+    header: ['point', 'expects', 'connected', 'silent', ''],
+    cells: ({ name, expect, instances, retired_at_ms: retired }) => [
+      name,
+      String(expect),
+      String(instances.filter(({ state }) => state === 'connected').length),
+      String(instances.filter(({ state }) => state === 'silent').length),
+      retired === undefined ? '' : `retired ${millisText(retired)}`,
+    ],
+    empty: 'No points: nobody enforces anything. Add one: caep-hub point add NAME --expect 1',
+  });
   return exitCodes.done;
 }
 
-async function show(
-  { connect, screen }: CommandContext,
-  _: object,
-  [name = '']: readonly string[],
-): Promise<ExitCode> {
-  const hub = await connect();
-  screen.show(await hub.call<Point>('GET', path`/v1/points/${name}`), linesOf);
-  return exitCodes.done;
+async function show(context: CommandContext, _: object, [name = '']: readonly string[]): Promise<ExitCode> {
+  const hub = await context.connect();
+  return tell(context, await hub.call('GET', path`/v1/points/${name}`));
 }
 
 async function add(
@@ -72,7 +67,9 @@ async function add(
     ...(ephemeral === true && { ephemeral }),
   };
   const hub = await connect();
-  screen.show(await hub.call<AddedPoint>('POST', '/v1/points', { body }), ({ token, expect }) => [
+  const lookWith = `caep-hub point show ${name}; where it is and its token is lost, \`caep-hub token create HOLDER --scope point --point ${name}\` makes another`;
+  const added: AddedPoint = await hub.call('POST', '/v1/points', { body, lookWith });
+  screen.show(added, ({ token, expect }) => [
     `Point ${name} expects ${expect}. Its token, shown this once:`,
     token.secret,
     `Each process names itself: Caep-Point: ${name}/INSTANCE`,
@@ -80,46 +77,45 @@ async function add(
   return exitCodes.done;
 }
 
-async function retire(
-  { connect, screen }: CommandContext,
-  _: object,
-  [name = '']: readonly string[],
-): Promise<ExitCode> {
-  const hub = await connect();
-  screen.show(await hub.call<Point>('POST', path`/v1/points/${name}/retire`), linesOf);
-  return exitCodes.done;
+async function retire(context: CommandContext, _: object, [name = '']: readonly string[]): Promise<ExitCode> {
+  const hub = await context.connect();
+  return tell(
+    context,
+    await hub.call('POST', path`/v1/points/${name}/retire`, { lookWith: `caep-hub point show ${name}` }),
+  );
 }
 
 async function reports(
-  { connect, screen }: CommandContext,
-  { kind, limit }: ReportOptions,
+  context: CommandContext,
+  options: ReportOptions,
   [point]: readonly string[],
 ): Promise<ExitCode> {
-  const hub = await connect();
-  const page = await hub.list<Report>('/v1/points/reports', { point, kind }, parseCount('--limit', limit, 1));
-  screen.show(page, ({ items }) =>
-    table(
-      ['received', 'instance', 'kind', 'what'],
-      items.map((report) => [
-        clockText(report.received_at_ms),
-        `${report.point}/${report.instance}`,
-        report.kind,
-        subjectText(report.detail),
-      ]),
-      'No reports.',
-    ),
-  );
+  const { kind } = options;
+  const page = await readPage<Report>(context, '/v1/points/reports', { point, kind }, options);
+  const nowMs = context.surroundings.nowMs();
+  showPage(context.screen, page, {
+    header: ['received', 'instance', 'kind', 'what'],
+    cells: (report) => [
+      momentText(report.received_at_ms, nowMs),
+      `${report.point}/${report.instance}`,
+      report.kind,
+      subjectText(report.detail),
+    ],
+    empty: 'No reports.',
+  });
   return exitCodes.done;
 }
 
-const linesOf = ({
-  name,
-  expect,
-  ephemeral,
-  instances,
-  created_at_ms,
-  retired_at_ms,
-}: Point): readonly string[] => [
+function tell({ screen, surroundings }: CommandContext, point: Point): ExitCode {
+  const nowMs = surroundings.nowMs();
+  screen.show(point, (shown) => linesOf(shown, nowMs));
+  return exitCodes.done;
+}
+
+const linesOf = (
+  { name, expect, ephemeral, instances, created_at_ms, retired_at_ms }: Point,
+  nowMs: number,
+): readonly string[] => [
   ...fields({
     point: name,
     expects: expect,
@@ -134,7 +130,7 @@ const linesOf = ({
       instance.state,
       instance.behind === undefined ? '?' : String(instance.behind),
       spanText(instance.stale_ms),
-      clockText(instance.last_seen_ms),
+      momentText(instance.last_seen_ms, nowMs),
       `${instance.kind} ${instance.version}${instance.divergent === true ? ', DIVERGENT' : ''}`,
     ]),
     'No instance was ever seen.',

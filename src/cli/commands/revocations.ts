@@ -1,19 +1,19 @@
 import { Option, type Command } from 'commander';
 import { effects } from '../../core/revocation.ts';
-import { parseCount, parseMatchPairs } from '../arguments.ts';
+import { parseMatchPairs } from '../arguments.ts';
 import { type Bind, type CommandContext, withExamples } from '../command.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { path } from '../hub.ts';
-import { fields, millisText, secondsText, subjectText, table } from '../text.ts';
+import { type PageOptions, readPage, showPage, withPages } from '../list.ts';
+import { fields, millisText, secondsText, subjectText } from '../text.ts';
 import type { Revocation } from '../wire.ts';
 import { addLiftCommand } from './lift.ts';
 
-type ListOptions = {
+type ListOptions = PageOptions & {
   readonly all?: true;
   readonly agent?: string;
   readonly signal?: string;
   readonly effect?: string;
-  readonly limit: string;
 };
 
 export function addRevocationCommands(program: Command, bind: Bind): void {
@@ -25,10 +25,9 @@ export function addRevocationCommands(program: Command, bind: Bind): void {
     .option('--all', 'lifted and lapsed ones too')
     .option('--agent <name>')
     .option('--signal <id>')
-    .addOption(new Option('--effect <effect>').choices(effects))
-    .option('--limit <count>', 'at most so many', '50');
+    .addOption(new Option('--effect <effect>').choices(effects));
   bind<ListOptions>(
-    withExamples(listCommand, ['revocation list', 'revocation list --agent build-runner --all']),
+    withExamples(withPages(listCommand), ['revocation list', 'revocation list --agent build-runner --all']),
     list,
   );
   bind(revocation.command('show').description('show a revocation').argument('<REVOCATION>'), show);
@@ -36,29 +35,24 @@ export function addRevocationCommands(program: Command, bind: Bind): void {
 }
 
 async function list(
-  { connect, screen }: CommandContext,
+  context: CommandContext,
   options: ListOptions,
   pairs: readonly string[],
 ): Promise<ExitCode> {
-  const { all, agent, signal, effect, limit } = options;
+  const { all, agent, signal, effect } = options;
   const members = pairs.length === 0 ? {} : parseMatchPairs(pairs);
   const query = { state: all === true ? undefined : 'live', agent, signal, effect, ...members };
-  const hub = await connect();
-  const page = await hub.list<Revocation>('/v1/revocations', query, parseCount('--limit', limit, 1));
-  screen.show(page, ({ items, next_cursor: more }) => [
-    ...table(
-      ['revocation', 'effect', 'state', 'put', 'match'],
-      items.map((entry) => [
-        entry.id,
-        entry.effect,
-        entry.state,
-        millisText(entry.put_at_ms),
-        subjectText(entry.match),
-      ]),
-      'Nothing is in force.',
-    ),
-    ...(more === null ? [] : ['There are more: raise --limit.']),
-  ]);
+  showPage(context.screen, await readPage<Revocation>(context, '/v1/revocations', query, options), {
+    header: ['revocation', 'effect', 'state', 'put', 'match'],
+    cells: (entry) => [
+      entry.id,
+      entry.effect,
+      entry.state,
+      millisText(entry.put_at_ms),
+      subjectText(entry.match),
+    ],
+    empty: 'Nothing is in force.',
+  });
   return exitCodes.done;
 }
 

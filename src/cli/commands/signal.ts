@@ -1,16 +1,18 @@
 import { Option, type Command } from 'commander';
 import { outcomes } from '../../core/decision.ts';
 import { confidences, type Confidence } from '../../core/signal.ts';
-import { parseCount, parseSpan, readJsonObject } from '../arguments.ts';
+import { parseCount, readJsonObject } from '../arguments.ts';
 import { wrongUsage } from '../cli-problem.ts';
 import { type Bind, type CommandContext, withExamples } from '../command.ts';
 import { conclude } from '../conclude.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { path } from '../hub.ts';
 import { newSignalId, postSignal, tryOut } from '../post-signal.ts';
-import type { Paint } from '../screen.ts';
+import type { Paint } from '../paint.ts';
 import { answerLines, conclusionLine, instanceLine, laggardLines } from '../signal-text.ts';
-import { clockText, fields, millisText, secondsText, subjectText, table } from '../text.ts';
+import { type PageOptions, readPage, showPage, withPages } from '../list.ts';
+import { fields, millisText, momentText, secondsText, subjectText } from '../text.ts';
+import { parseWait, withWait } from '../wait.ts';
 import type { Enforcement, EventType, Signal } from '../wire.ts';
 import { readSubject } from './kill.ts';
 
@@ -25,7 +27,7 @@ type SayOptions = {
   readonly wait: string;
   readonly dryRun?: true;
 };
-type ListOptions = { readonly outcome?: string; readonly source?: string; readonly limit: string };
+type ListOptions = PageOptions & { readonly outcome?: string; readonly source?: string };
 
 export function addSignalCommands(program: Command, bind: Bind): void {
   const signal = program
@@ -41,9 +43,8 @@ export function addSignalCommands(program: Command, bind: Bind): void {
     .option('--reason <text>', 'for people who look at it later')
     .option('--id <id>', 'idempotency key: the same again is the same signal')
     .option('--txn <txn>', 'ties together what belongs to one transaction')
-    .option('--wait <span>', 'how long the points are waited for', '5s')
     .option('--dry-run', 'show what would follow, and change nothing');
-  withExamples(signal, [
+  withExamples(withWait(signal), [
     'signal credential-compromise agent=build-runner',
     'signal session-revoked --subject \'{"format":"email","email":"mara@example.com"}\'',
     'signal risk-level-change agent=build-runner --data @risk.json --dry-run',
@@ -52,12 +53,13 @@ export function addSignalCommands(program: Command, bind: Bind): void {
   bind<SayOptions>(signal, say);
   bind(signal.command('show').description('show a signal and who enforces it').argument('<SIGNAL>'), show);
   bind<ListOptions>(
-    signal
-      .command('list')
-      .description('list signals, newest first')
-      .addOption(new Option('--outcome <outcome>').choices(outcomes))
-      .option('--source <source>')
-      .option('--limit <count>', 'at most so many', '50'),
+    withPages(
+      signal
+        .command('list')
+        .description('list signals, newest first')
+        .addOption(new Option('--outcome <outcome>').choices(outcomes))
+        .option('--source <source>'),
+    ),
     list,
   );
   bind(signal.command('types').description('list the event types that the hub understands'), types);
@@ -70,7 +72,7 @@ async function say(
 ): Promise<ExitCode> {
   if (event === undefined) throw wrongUsage('No event is named.', '`caep-hub signal types` lists them.');
   const { at, confidence, reason, id = newSignalId(), txn, dryRun } = options;
-  const waitMs = parseSpan('--wait', options.wait);
+  const waitMs = parseWait(options.wait);
   const body = {
     event,
     subject: await readSubject(options.subject, pairs),
@@ -122,39 +124,31 @@ function enforcementLines(enforcement: Enforcement, paint: Paint): readonly stri
   ];
 }
 
-async function list({ connect, screen }: CommandContext, options: ListOptions): Promise<ExitCode> {
+async function list(context: CommandContext, options: ListOptions): Promise<ExitCode> {
   const { outcome, source } = options;
-  const hub = await connect();
-  const page = await hub.list<Signal>(
-    '/v1/signals',
-    { outcome, source },
-    parseCount('--limit', options.limit, 1),
-  );
-  screen.show(page, ({ items }) =>
-    table(
-      ['received', 'signal', 'event', 'outcome', 'subject'],
-      items.map((signal) => [
-        clockText(signal.received_at_ms),
-        signal.signal_id ?? '',
-        signal.event.replace(/^.*[/:]/, ''),
-        signal.decision.outcome,
-        subjectText(signal.subject),
-      ]),
-      'No signals.',
-    ),
-  );
+  const page = await readPage<Signal>(context, '/v1/signals', { outcome, source }, options);
+  const nowMs = context.surroundings.nowMs();
+  showPage(context.screen, page, {
+    header: ['received', 'signal', 'event', 'outcome', 'subject'],
+    cells: (signal) => [
+      momentText(signal.received_at_ms, nowMs),
+      signal.signal_id ?? '',
+      signal.event.replace(/^.*[/:]/, ''),
+      signal.decision.outcome,
+      subjectText(signal.subject),
+    ],
+    empty: 'No signals.',
+  });
   return exitCodes.done;
 }
 
 async function types({ connect, screen }: CommandContext): Promise<ExitCode> {
   const hub = await connect();
   const reply: { readonly items: readonly EventType[] } = await hub.call('GET', '/v1/event-types');
-  screen.show(reply, ({ items }) =>
-    table(
-      ['type', 'from', 'means'],
-      items.map(({ name, profile, description }) => [name, profile, description]),
-      '',
-    ),
-  );
+  showPage(screen, reply, {
+    header: ['type', 'from', 'means'],
+    cells: ({ name, profile, description }) => [name, profile, description],
+    empty: 'The hub understands none.',
+  });
   return exitCodes.done;
 }

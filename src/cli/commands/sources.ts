@@ -6,13 +6,16 @@ import { isCliProblem } from '../cli-problem.ts';
 import { type Bind, type CommandContext, withExamples } from '../command.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { type Hub, path } from '../hub.ts';
-import { fields, spanText, table } from '../text.ts';
+import { type PageOptions, readPage, showPage, withPages } from '../list.ts';
+import { fields, spanText } from '../text.ts';
 import type { Source } from '../wire.ts';
 
 type SetOptions = {
   readonly description?: string;
   readonly event?: readonly string[];
   readonly issuer?: readonly string[];
+  readonly anyEvent?: true;
+  readonly anyIssuer?: true;
   readonly strongestEffect?: string;
   readonly killsPerMinute?: string;
   readonly softEffect?: string;
@@ -25,7 +28,7 @@ export function addSourceCommands(program: Command, bind: Bind): void {
   const source = program
     .command('source')
     .description('who speaks through a door, and the most that this may cause');
-  bind(source.command('list').description('list sources'), list);
+  bind<PageOptions>(withPages(source.command('list').description('list sources')), list);
   bind(source.command('show').description('show a source').argument('<NAME>'), show);
   const setCommand = source
     .command('set')
@@ -34,6 +37,8 @@ export function addSourceCommands(program: Command, bind: Bind): void {
     .option('--description <text>')
     .option('--event <type>', 'it may send this and no other type (may be repeated)', several)
     .option('--issuer <url>', 'it may speak about subjects of this issuer (may be repeated)', several)
+    .addOption(new Option('--any-event', 'it may send every type').conflicts('event'))
+    .addOption(new Option('--any-issuer', 'it may speak about every issuer').conflicts('issuer'))
     .addOption(new Option('--strongest-effect <effect>', 'anything stronger is held').choices(effects))
     .option('--kills-per-minute <count>', 'kills above this rate are held')
     .addOption(new Option('--soft-effect <effect>', 'what a held kill puts at once').choices(effects))
@@ -49,22 +54,18 @@ export function addSourceCommands(program: Command, bind: Bind): void {
   );
 }
 
-async function list({ connect, screen }: CommandContext): Promise<ExitCode> {
-  const hub = await connect();
-  const page = await hub.list<Source>('/v1/sources', {}, sourcesMax);
-  screen.show(page, ({ items }) =>
-    table(
-      ['source', 'kills/min', 'strongest', 'held', 'speaks for'],
-      items.map((source) => [
-        source.id,
-        String(source.kills_per_minute),
-        source.strongest_effect,
-        `${spanText(source.held_seconds * 1_000)}, then ${source.held_default}`,
-        source.person ? 'a person' : 'a machine',
-      ]),
-      'No sources.',
-    ),
-  );
+async function list(context: CommandContext, options: PageOptions): Promise<ExitCode> {
+  showPage(context.screen, await readPage<Source>(context, '/v1/sources', {}, options), {
+    header: ['source', 'kills/min', 'strongest', 'held', 'speaks for'],
+    cells: (source) => [
+      source.id,
+      String(source.kills_per_minute),
+      source.strongest_effect,
+      `${spanText(source.held_seconds * 1_000)}, then ${source.held_default}`,
+      source.person ? 'a person' : 'a machine',
+    ],
+    empty: 'No sources.',
+  });
   return exitCodes.done;
 }
 
@@ -78,7 +79,7 @@ async function show(
   return exitCodes.done;
 }
 
-/** The hub replaces a source as a whole: what is not named is read first. */
+/** The hub replaces a source as a whole: what is not named is read first, and a limit that is left out is none. */
 async function set(
   { connect, screen }: CommandContext,
   options: SetOptions,
@@ -86,8 +87,15 @@ async function set(
 ): Promise<ExitCode> {
   const changed = membersOf(options);
   const hub = await connect();
-  const body = { ...(await settingsOf(hub, name)), ...changed };
-  screen.show(await hub.call<Source>('PUT', path`/v1/sources/${name}`, { body }), linesOf);
+  const { event_types, subject_issuers, ...others } = await settingsOf(hub, name);
+  const body = {
+    ...others,
+    ...(event_types !== undefined && options.anyEvent !== true && { event_types }),
+    ...(subject_issuers !== undefined && options.anyIssuer !== true && { subject_issuers }),
+    ...changed,
+  };
+  const lookWith = `caep-hub source show ${name}`;
+  screen.show(await hub.call<Source>('PUT', path`/v1/sources/${name}`, { body, lookWith }), linesOf);
   return exitCodes.done;
 }
 
@@ -138,6 +146,3 @@ const linesOf = (source: Source): readonly string[] =>
     'what is held': `waits ${spanText(source.held_seconds * 1_000)} with ${source.soft_effect}, then ${source.held_default}`,
     'speaks for': source.person ? 'a person' : 'a machine',
   });
-
-/** Nobody has more. */
-const sourcesMax = 1_000;

@@ -1,10 +1,11 @@
 import type { Command } from 'commander';
 import type { JsonObject } from '../../core/vocabulary.ts';
-import { parseCount, parseSpan, several } from '../arguments.ts';
+import { parseSpan, several } from '../arguments.ts';
 import { type Bind, type CommandContext, withExamples } from '../command.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { path } from '../hub.ts';
-import { millisText, table } from '../text.ts';
+import { type PageOptions, readPage, showPage, withPages } from '../list.ts';
+import { fields, millisText } from '../text.ts';
 import type { NewToken, Token } from '../wire.ts';
 
 type CreateOptions = {
@@ -17,13 +18,8 @@ type CreateOptions = {
 
 export function addTokenCommands(program: Command, bind: Bind): void {
   const token = program.command('token').description('who may call the hub');
-  bind<{ readonly limit: string }>(
-    token
-      .command('list')
-      .description('list tokens, never their secrets')
-      .option('--limit <count>', 'at most so many', '50'),
-    list,
-  );
+  bind<PageOptions>(withPages(token.command('list').description('list tokens, never their secrets')), list);
+  bind(token.command('show').description('show a token, never its secret').argument('<ID>', 'tok_…'), show);
   const createCommand = token
     .command('create')
     .description('make a token; prints its secret, this once')
@@ -48,24 +44,32 @@ export function addTokenCommands(program: Command, bind: Bind): void {
   );
 }
 
-async function list(
+async function list(context: CommandContext, options: PageOptions): Promise<ExitCode> {
+  showPage(context.screen, await readPage<Token>(context, '/v1/tokens', {}, options), {
+    header: ['token', 'holder', 'state', 'last used', 'scopes'],
+    cells: (token) => [token.id, token.actor, stateOf(token), lastUseOf(token), token.scopes.join(' ')],
+    empty: 'No tokens.',
+  });
+  return exitCodes.done;
+}
+
+async function show(
   { connect, screen }: CommandContext,
-  options: { readonly limit: string },
+  _: object,
+  [id = '']: readonly string[],
 ): Promise<ExitCode> {
   const hub = await connect();
-  const page = await hub.list<Token>('/v1/tokens', {}, parseCount('--limit', options.limit, 1));
-  screen.show(page, ({ items }) =>
-    table(
-      ['token', 'holder', 'state', 'last used', 'scopes'],
-      items.map((token) => [
-        token.id,
-        token.actor,
-        stateOf(token),
-        token.last_used_at_ms === undefined ? 'never' : millisText(token.last_used_at_ms),
-        token.scopes.join(' '),
-      ]),
-      'No tokens.',
-    ),
+  screen.show(await hub.call<Token>('GET', path`/v1/tokens/${id}`), (token) =>
+    fields({
+      token: token.id,
+      holder: token.actor,
+      state: stateOf(token),
+      source: token.source,
+      point: token.point,
+      scopes: token.scopes.join(' '),
+      made: millisText(token.created_at_ms),
+      'last used': lastUseOf(token),
+    }),
   );
   return exitCodes.done;
 }
@@ -84,7 +88,8 @@ async function create(
     ...(point !== undefined && { point }),
   };
   const hub = await connect();
-  screen.show(await hub.call<NewToken>('POST', '/v1/tokens', { body }), (made) => [
+  const lookWith = 'caep-hub token list; one whose secret is lost is to be revoked';
+  screen.show(await hub.call<NewToken>('POST', '/v1/tokens', { body, lookWith }), (made) => [
     `${made.id} for ${made.actor}: ${made.scopes.join(' ')}. The secret, shown this once:`,
     made.token,
   ]);
@@ -97,10 +102,13 @@ async function revoke(
   [id = '']: readonly string[],
 ): Promise<ExitCode> {
   const hub = await connect();
-  await hub.call('DELETE', path`/v1/tokens/${id}`);
+  await hub.call('DELETE', path`/v1/tokens/${id}`, { lookWith: `caep-hub token show ${id}` });
   screen.show({ revoked: id }, () => [`${id} is revoked.`]);
   return exitCodes.done;
 }
+
+const lastUseOf = ({ last_used_at_ms: used }: Token): string =>
+  used === undefined ? 'never' : millisText(used);
 
 function stateOf({ revoked_at_ms: revoked, expires_at_ms: expires }: Token): string {
   if (revoked !== undefined) return `revoked ${millisText(revoked)}`;

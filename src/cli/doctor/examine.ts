@@ -80,8 +80,17 @@ async function examineReach(hub: Hub): Promise<FindingText> {
 }
 
 async function examineReadiness(hub: Hub): Promise<readonly FindingText[]> {
-  const { body } = await hub.probe('/readyz');
-  const { ready, durability, epoch, reasons, notices } = body as Ready;
+  const { status, body } = await hub.probe('/readyz');
+  if (!isReadiness(body)) {
+    return [
+      {
+        state: 'wrong',
+        text: `/readyz is answered with status ${status}, and not as a hub does it`,
+        remedy: 'A proxy answers in its place: let it pass /readyz on, and see whether it reaches the hub.',
+      },
+    ];
+  }
+  const { ready, durability, epoch, reasons, notices } = body;
   const survives =
     durability === 'process'
       ? 'what was answered survives kill -9, not a crash of the machine (PostgreSQL does: set DATABASE_URL)'
@@ -97,6 +106,14 @@ async function examineReadiness(hub: Hub): Promise<readonly FindingText[]> {
     { state: durability === 'process' ? 'note' : 'fine', text: `durability ${durability}: ${survives}` },
     ...notices.map((text): FindingText => ({ state: 'note', text })),
   ];
+}
+
+/** A proxy in front of the hub may answer itself, in HTML or in JSON of its own. */
+function isReadiness(body: unknown): body is Ready {
+  if (typeof body !== 'object' || body === null) return false;
+  const { ready, durability, reasons, notices }: Partial<Ready> = body;
+  const areThere = typeof ready === 'boolean' && typeof durability === 'string';
+  return areThere && Array.isArray(reasons) && Array.isArray(notices);
 }
 
 async function examineClock(hub: Hub, nowMs: () => number): Promise<FindingText> {

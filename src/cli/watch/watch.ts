@@ -1,43 +1,22 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type CliProblem, isCliProblem } from '../cli-problem.ts';
 import type { CommandContext } from '../command.ts';
-import { exitCodes } from '../exit-codes.ts';
+import { type Following, keepUp, type Memory, pause } from '../follow.ts';
 import type { Hub } from '../hub.ts';
 import { followFeed } from './follow-feed.ts';
-import { pollReports, pollSignals } from './poll.ts';
+import { followReports, followSignals } from './follow-lists.ts';
 import { lineOf, type Sight } from './sights.ts';
 
-/** What each part of watching works with. */
-export type Watching = {
-  readonly hub: Hub;
-  readonly stop: AbortSignal;
-  readonly nowMs: () => number;
-  readonly see: (sight: Sight) => void;
-  readonly note: (line: string) => void;
-  /** Resolves when the feed brought something new, when it is time to end, and after so long. */
-  readonly moved: (atMostMs: number) => Promise<void>;
-};
+/** What each part of watching works with; an entry of the feed moves the others. */
+export type Watching = Following & { readonly see: (sight: Sight) => void };
 
 /** One part; resolves when its connection ended and it is to begin again. */
-export type Part = (watching: Watching, memory: Memory) => Promise<void>;
-
-/** What a part keeps while the hub is away. */
-export type Memory = {
-  /** Where the feed goes on. */
-  cursor?: string | undefined;
-  /** Ids of what was shown, oldest first; absent until the first look, which shows nothing. */
-  shown?: Set<string>;
-  /** The last attempt got an answer. */
-  answered?: boolean;
-};
+type Part = (watching: Watching, memory: Memory) => Promise<void>;
 
 const parts: readonly (readonly [what: string, part: Part])[] = [
   ['revocations', followFeed],
-  ['signals', pollSignals],
-  ['reports', pollReports],
+  ['signals', followSignals],
+  ['reports', followReports],
 ];
-const waitMinMs = 500;
-const waitMaxMs = 10_000;
 
 /**
  * Follows everything that the token may read, until `stop`. What it may not read is said once and left out.
@@ -66,7 +45,7 @@ export async function watchAll(
     moved: (atMostMs) => pause(atMostMs, AbortSignal.any([ended, wake.signal])),
   };
   try {
-    const refusals = await Promise.all(parts.map(([what, part]) => keepUp(what, part, watching)));
+    const refusals = await Promise.all(parts.map(([what, part]) => followPart(what, part, watching)));
     const [first] = refusals;
     if (first !== undefined && refusals.every((refusal) => refusal !== undefined)) throw first;
   } finally {
@@ -74,30 +53,14 @@ export async function watchAll(
   }
 }
 
-/** Begins again with growing waits while the hub is away. Resolves at `stop`, or with the refusal for want of a scope. */
-async function keepUp(what: string, part: Part, watching: Watching): Promise<CliProblem | undefined> {
-  const { stop, note } = watching;
-  const memory: Memory = {};
-  let waitMs = waitMinMs;
-  while (!stop.aborted) {
-    memory.answered = false;
-    try {
-      await part(watching, memory);
-    } catch (error) {
-      if (stop.aborted) return undefined;
-      const problem = isCliProblem(error) ? error : undefined;
-      if (problem?.code === 'insufficient-scope') {
-        note(`The ${what} are not shown: ${problem.message}`);
-        return problem;
-      }
-      if (problem !== undefined && problem.exitCode !== exitCodes.unreachable) throw problem;
-      note(`${problem?.message ?? 'The connection broke.'} Looking for the ${what} again.`);
-    }
-    waitMs = memory.answered ? waitMinMs : Math.min(waitMs * 2, waitMaxMs);
-    await pause(waitMs * (0.5 + Math.random() / 2), stop);
+/** Resolves at `stop`, or with the refusal for want of a scope: the other parts go on. */
+async function followPart(what: string, part: Part, watching: Watching): Promise<CliProblem | undefined> {
+  try {
+    await keepUp(what, (memory) => part(watching, memory), watching);
+    return undefined;
+  } catch (error) {
+    if (!isCliProblem(error) || error.code !== 'insufficient-scope') throw error;
+    watching.note(`The ${what} are not shown: ${error.message}`);
+    return error;
   }
-  return undefined;
 }
-
-const pause = (ms: number, stop: AbortSignal): Promise<void> =>
-  sleep(ms, undefined, { signal: stop }).catch(() => undefined);

@@ -11,7 +11,9 @@ export type Running = {
   /** Ctrl-C. */
   interrupt(): void;
 };
-export type Setting = Partial<Pick<Surroundings, 'env' | 'homeDirectory' | 'workingDirectory' | 'serve'>> & {
+export type Setting = Partial<
+  Pick<Surroundings, 'env' | 'homeDirectory' | 'workingDirectory' | 'nowMs' | 'serve'>
+> & {
   /** What is on stdin; at a terminal it is what a person types. */
   readonly stdin?: string;
   readonly atTerminal?: boolean;
