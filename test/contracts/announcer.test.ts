@@ -4,6 +4,7 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { createAnnouncer } from '../../src/adapters/postgres/announcer.ts';
 import { openDatabase, type Database } from '../../src/adapters/postgres/database.ts';
 import { createRedisAnnouncer } from '../../src/adapters/redis/announcer.ts';
+import type { RedisServer } from '../../src/adapters/redis/connections.ts';
 import { topics, type Announcer, type Topic } from '../../src/pipeline/ports.ts';
 import { type DatabaseFixture, forEachDatabase, onlyOnServer } from '../support/databases.ts';
 import { type ARedis, connectTo, withRedis } from '../support/redis-server.ts';
@@ -155,7 +156,8 @@ onlyOnServer('announcer between nodes', (fixture: DatabaseFixture) => {
 });
 
 withRedis('announcer', (redis) => {
-  const onRedis = async (identity?: string): Promise<ANode & { readonly errors: unknown[] }> => {
+  type RedisNode = ANode & { readonly errors: readonly unknown[]; readonly server: RedisServer };
+  const onRedis = async (identity?: string): Promise<RedisNode> => {
     const server = await connectTo(redis, identity);
     const errors: unknown[] = [];
     const node = createRedisAnnouncer({ redis: server, onError: (error) => errors.push(error) });
@@ -163,7 +165,7 @@ withRedis('announcer', (redis) => {
       node.close();
       server.close();
     });
-    return { ...node, errors };
+    return { ...node, errors, server };
   };
   const restart = async () => {
     await redis.kill();
@@ -183,6 +185,21 @@ withRedis('announcer', (redis) => {
       await redis.start();
       await toldOfAll(others);
       expect(here.errors).toEqual([]);
+    });
+
+    test('whom one node alone could not tell, it tells when it can', async () => {
+      const [here, there] = [await onRedis(), await onRedis()];
+      const heard = earsOf(there);
+      await toldOfAll(heard);
+      here.server.commands.disconnect();
+      await vi.waitUntil(here.server.isAway, within);
+      here.announce('tokens');
+      here.announce('keys');
+      await delay(quietMs);
+      expect(heard).toEqual([]);
+      await here.server.commands.connect();
+      await vi.waitUntil(() => heard.length === 2, within);
+      expect(new Set(heard)).toEqual(new Set(['tokens', 'keys']));
     });
 
     test('it starts, and takes hold when Redis comes', async () => {
