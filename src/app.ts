@@ -19,6 +19,7 @@ import { wireAgents } from './app/wire-agents.ts';
 import { wireAudit } from './app/wire-audit.ts';
 import { wireKeys } from './app/wire-keys.ts';
 import { wirePoints } from './app/wire-points.ts';
+import { wireRedis } from './app/wire-redis.ts';
 import { wireRegistries } from './app/wire-registries.ts';
 import { wireSchedule } from './app/wire-schedule.ts';
 import { wireSignals } from './app/wire-signals.ts';
@@ -84,6 +85,7 @@ async function wire(platform: Platform, config: Config, closers: Closers): Promi
     monotonicMs: clock.monotonicMs,
   });
   const hub = { ...platform, parts, metrics, closers };
+  wireRedis(hub);
   const audit = wireAudit(hub);
   const tokens = wireTokens(hub, audit.store);
   const server = createServer({

@@ -59,6 +59,14 @@ export const configSchema = Type.Object({
       secret: true,
     }),
   ),
+  REDIS_URL: Type.Optional(
+    Type.String({
+      description:
+        'Redis 6.2 or later for several nodes, such as `redis://:…@redis:6379/0`, or `rediss://…` over TLS: it carries wake-ups between nodes and scheduled work. Only with DATABASE_URL; absent, PostgreSQL does both.',
+      pattern: '^rediss?://[^/?#]',
+      secret: true,
+    }),
+  ),
   ADMIN_TOKEN: Type.Optional(
     Type.String({
       description:
@@ -114,6 +122,7 @@ export type Config = {
   readonly port: Variables['PORT'];
   readonly dataDir: Variables['DATA_DIR'];
   readonly databaseUrl?: Secret;
+  readonly redisUrl?: Secret;
   readonly adminToken?: Secret;
   readonly secretsKey?: Secret;
   readonly metricsToken?: Secret;
@@ -167,8 +176,11 @@ function wordingOf(schema: Annotated, message: string): string {
 }
 
 /** A hub on a server may have several nodes, and nobody looks into their directories. */
-function missing({ DATABASE_URL, ADMIN_TOKEN, SECRETS_KEY }: Variables): readonly FieldError[] {
-  if (DATABASE_URL === undefined) return [];
+function missing({ DATABASE_URL, REDIS_URL, ADMIN_TOKEN, SECRETS_KEY }: Variables): readonly FieldError[] {
+  if (DATABASE_URL === undefined) {
+    const message = 'is for several nodes, which need DATABASE_URL; the embedded database has one';
+    return REDIS_URL === undefined ? [] : [{ path: 'REDIS_URL', message }];
+  }
   return Object.entries({ ADMIN_TOKEN, SECRETS_KEY })
     .filter(([, value]) => value === undefined)
     .map(([name]) => ({
@@ -191,14 +203,25 @@ function badEntries({ OUTBOUND_ALLOW }: Variables): readonly FieldError[] {
 }
 
 function toConfig(variables: Variables): Config {
-  const { HOST, PORT, DATA_DIR, DATABASE_URL, ADMIN_TOKEN, SECRETS_KEY, METRICS_TOKEN, LOG_LEVEL } =
-    variables;
-  const { OUTBOUND_ALLOW, EXTRA_CA_FILE } = variables;
+  const {
+    HOST,
+    PORT,
+    DATA_DIR,
+    DATABASE_URL,
+    REDIS_URL,
+    ADMIN_TOKEN,
+    SECRETS_KEY,
+    METRICS_TOKEN,
+    LOG_LEVEL,
+    OUTBOUND_ALLOW,
+    EXTRA_CA_FILE,
+  } = variables;
   return {
     host: HOST,
     port: PORT,
     dataDir: DATA_DIR,
     ...(DATABASE_URL === undefined ? {} : { databaseUrl: new Secret(DATABASE_URL) }),
+    ...(REDIS_URL === undefined ? {} : { redisUrl: new Secret(REDIS_URL) }),
     ...(ADMIN_TOKEN === undefined ? {} : { adminToken: new Secret(ADMIN_TOKEN) }),
     ...(SECRETS_KEY === undefined ? {} : { secretsKey: new Secret(SECRETS_KEY) }),
     ...(METRICS_TOKEN === undefined ? {} : { metricsToken: new Secret(METRICS_TOKEN) }),

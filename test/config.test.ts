@@ -37,6 +37,7 @@ describe('the environment', () => {
       PORT: '99999',
       LOG_LEVEL: 'loud',
       DATABASE_URL: 'mysql://hub:hunter2@db/hub',
+      REDIS_URL: 'https://:hunter5@redis/',
       ADMIN_TOKEN: 'hunter3',
       METRICS_TOKEN: 'hunter4',
     });
@@ -47,6 +48,7 @@ describe('the environment', () => {
       'LOG_LEVEL',
       'METRICS_TOKEN',
       'PORT',
+      'REDIS_URL',
       'SECRETS_KEY',
     ]);
     expect(inspect(problem) + problem.message).not.toContain('hunter');
@@ -81,6 +83,21 @@ describe('the environment', () => {
     expect(refusalOf({ OUTBOUND_ALLOW: 'a.example,'.repeat(1_000) }).errors).toEqual([
       { path: 'OUTBOUND_ALLOW', message: 'must list at most 1000 entries' },
     ]);
+  });
+
+  it('takes a Redis only together with a database that several nodes can share', () => {
+    const server = { DATABASE_URL: 'postgres://hub@db/hub', ADMIN_TOKEN: long, SECRETS_KEY: long };
+    const refused = refusalOf({ REDIS_URL: 'redis://:hunter2@redis' });
+    expect(refused.errors).toMatchObject([
+      { path: 'REDIS_URL', message: expect.stringContaining('DATABASE_URL') },
+    ]);
+    expect(inspect(refused)).not.toContain('hunter2');
+    for (const REDIS_URL of ['redis://redis', 'rediss://u:p%40@redis:6380/2', 'redis://[::1]:6379']) {
+      expect(parseConfig({ ...server, REDIS_URL }).redisUrl?.reveal()).toBe(REDIS_URL);
+    }
+    for (const REDIS_URL of ['redis:6379', 'redis://', 'redis:///0', 'REDIS://x', '/run/redis.sock']) {
+      expect(refusalOf({ ...server, REDIS_URL }).errors).toMatchObject([{ path: 'REDIS_URL' }]);
+    }
   });
 
   it('refuses an admin token that no Authorization header can carry', () => {

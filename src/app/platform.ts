@@ -1,7 +1,10 @@
 import { createAnnouncer } from '../adapters/postgres/announcer.ts';
+import { readDatabaseIdentity } from '../adapters/postgres/database-identity.ts';
 import { openDatabase, type Database } from '../adapters/postgres/database.ts';
 import { migrate } from '../adapters/postgres/migrate.ts';
 import { createTokenStore } from '../adapters/postgres/token-store.ts';
+import { createRedisAnnouncer } from '../adapters/redis/announcer.ts';
+import { openRedis, type RedisServer } from '../adapters/redis/connections.ts';
 import type { Clock } from '../adapters/system/clock.ts';
 import type { Closers } from '../adapters/system/closers.ts';
 import { lockDataDir } from '../adapters/system/data-dir-lock.ts';
@@ -9,7 +12,7 @@ import { readOrCreateSecret } from '../adapters/system/secret-file.ts';
 import { putBootstrapToken } from '../authorization/bootstrap.ts';
 import { createKeyring, type DeriveKey } from '../authorization/keyring.ts';
 import { makeTokenSecret } from '../authorization/token-secret.ts';
-import type { Config } from '../config.ts';
+import type { Config, Secret } from '../config.ts';
 import type { Log } from '../http/log.ts';
 import type { Metrics } from '../http/metrics.ts';
 import type { Part } from '../http/readiness.ts';
@@ -24,6 +27,8 @@ const packageFile = new URL('../../package.json', import.meta.url);
 /** What every feature stands on. */
 export type Platform = {
   readonly database: Database;
+  /** Only with REDIS_URL. */
+  readonly redis?: RedisServer;
   readonly announcer: Announcer;
   readonly deriveKey: DeriveKey;
   readonly clock: Clock;
@@ -51,10 +56,11 @@ export async function openPlatform(
   closers.add('database', () => database.close());
   const applied = await migrate(database, migrations);
   if (applied.length > 0) log.info({ migrations: applied }, 'the database was migrated');
-  const announcer = createAnnouncer({
-    database,
-    onError: (error) => log.warn({ err: error }, 'other nodes were not woken; they look by themselves'),
-  });
+  const redis = config.redisUrl === undefined ? undefined : await openRedisOf(config.redisUrl, database, log);
+  closers.add('Redis', () => redis?.close());
+  const onError = warn(log, 'other nodes were not woken; they look by themselves');
+  const announcer =
+    redis === undefined ? createAnnouncer({ database, onError }) : createRedisAnnouncer({ redis, onError });
   closers.add('announcer', () => announcer.close());
   const secretsKey = await secretOf(config.secretsKey?.reveal(), config.dataDir, 'secrets-key');
   const adminToken = await secretOf(config.adminToken?.reveal(), config.dataDir, 'admin-token');
@@ -66,6 +72,7 @@ export async function openPlatform(
   });
   return {
     database,
+    ...(redis === undefined ? {} : { redis }),
     announcer,
     clock,
     log,
@@ -73,6 +80,21 @@ export async function openPlatform(
     deriveKey: createKeyring(secretsKey.secret),
     ...(adminToken.path === undefined ? {} : { adminTokenPath: adminToken.path }),
   };
+}
+
+async function openRedisOf(url: Secret, database: Database, log: Log): Promise<RedisServer> {
+  return openRedis({
+    url: url.reveal(),
+    identity: await readDatabaseIdentity(database),
+    onChange(reason) {
+      if (reason === undefined) log.info('Redis is back');
+      else
+        log.warn(
+          { err: reason },
+          'Redis is away; nodes look by themselves, and do scheduled work by themselves',
+        );
+    },
+  });
 }
 
 async function secretOf(

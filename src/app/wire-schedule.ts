@@ -23,7 +23,7 @@ const startAgainMs = 2 * secondMs;
  * and `/readyz` notes that it has not started.
  */
 export function wireSchedule(hub: Hub, { handle }: Signals, keys: Pick<KeyRing, 'sweep'>): void {
-  const { database, announcer, clock, log, metrics, parts, closers } = hub;
+  const { database, redis, announcer, clock, log, metrics, parts, closers } = hub;
   const { nowMs } = clock;
   const held = createHeldStore({ database, announcer });
   const store = createDueStore({ database, held });
@@ -52,7 +52,7 @@ export function wireSchedule(hub: Hub, { handle }: Signals, keys: Pick<KeyRing, 
   };
   const closing = new AbortController();
   const starting = startScheduler(
-    () => createScheduler({ database, nowMs, tasks, onError }),
+    () => createScheduler({ ...(redis === undefined ? { database } : { redis }), nowMs, tasks, onError }),
     onError,
     closing.signal,
   );

@@ -21,6 +21,7 @@ const gauges = {
   caep_hub_points: { help: 'Instances of enforcement points by state.', labels: ['state'] },
   caep_hub_audit_unchained_rows: { help: 'Committed audit rows that wait for the chainer.', labels: [] },
   caep_hub_audit_lag_seconds: { help: 'Age of the oldest audit row that waits for the chainer.', labels: [] },
+  caep_hub_redis_away: { help: '1 while this node has no Redis to talk to, else 0.', labels: [] },
   caep_hub_held_waiting: { help: 'Signals that wait for a person.', labels: [] },
 } as const;
 

@@ -1,15 +1,15 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { createScheduler, type Task } from '../../src/adapters/bullmq/scheduler.ts';
-import { forEachDatabase } from '../support/databases.ts';
 import { deferred } from '../support/deferred.ts';
+import { forEachQueue } from '../support/queues.ts';
 
 const HOUR_MS = 60 * 60 * 1000;
 
-forEachDatabase('scheduler', (fixture) => {
+forEachQueue('scheduler', (fixture) => {
   async function scheduler<Name extends string>(tasks: { readonly [name in Name]: Task }) {
     const errors: Error[] = [];
     const running = await createScheduler({
-      database: fixture.database,
+      ...fixture.place,
       tasks,
       nowMs: Date.now,
       onError: (error) => void errors.push(error),
@@ -134,7 +134,6 @@ forEachDatabase('scheduler', (fixture) => {
     await at('lift', 'rev_6', Date.now());
     await ran.promise;
     await close();
-    const { rows } = await fixture.database.pool.query('SELECT id FROM bullmq.job');
-    expect(rows).toEqual([]);
+    expect(await fixture.jobs()).toEqual([]);
   });
 });

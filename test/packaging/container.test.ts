@@ -11,6 +11,7 @@ const root = path.resolve(import.meta.dirname, '../..');
 type Instruction = { readonly name: string; readonly rest: string };
 type Service = {
   readonly image?: string;
+  readonly command?: readonly string[];
   readonly build?: string;
   readonly environment?: Readonly<Record<string, string>>;
   readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>;
@@ -90,6 +91,15 @@ describe('docker-compose.yml', () => {
     const names = Object.keys(compose.services.hub.environment ?? {});
     expect(names).toContain('DATABASE_URL');
     expect(names.filter((name) => !hubVariables.includes(name))).toEqual([]);
+  });
+
+  it('sends the hub to its own Redis, for which it need not wait and which evicts nothing', () => {
+    const { hub, redis } = compose.services;
+    const url = new URL(hub.environment?.['REDIS_URL'] ?? '');
+    expect([url.protocol, url.hostname, url.password]).toEqual(['redis:', 'redis', '']);
+    expect(Object.keys(hub.depends_on ?? {})).not.toContain('redis');
+    expect(redis.command?.join(' ')).toMatch(/ --save {2}--maxmemory-policy noeviction$/);
+    expect([redis.ports, redis.volumes]).toEqual([undefined, undefined]);
   });
 
   it('carries no secret: each is required from the environment', () => {

@@ -56,7 +56,7 @@ export async function startHub(environment: Environment = {}, dataDir?: string):
     dataDir: directory,
     adminToken,
     lines,
-    call: (method, path, options = {}) => call(listening.url, adminToken, method, path, options),
+    call: (method, path, options = {}) => callHub(listening.url, adminToken, method, path, options),
     async stop(keep) {
       await app.close();
       if (keep === undefined) rmSync(directory, { recursive: true, force: true });
@@ -64,12 +64,13 @@ export async function startHub(environment: Environment = {}, dataDir?: string):
   };
 }
 
-async function call(
+/** The same for a hub that somebody else started. */
+export async function callHub(
   url: string,
   adminToken: string,
   method: string,
   path: string,
-  { token = adminToken, body, headers = {} }: CallOptions,
+  { token = adminToken, body, headers = {} }: CallOptions = {},
 ): Promise<Answer> {
   const response = await fetch(new URL(path, url), {
     method,

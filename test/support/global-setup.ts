@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import type { TestProject } from 'vitest/node';
-import { migrateScheduler } from '../../src/adapters/bullmq/scheduler.ts';
+import { migrateScheduler } from '../../src/adapters/bullmq/on-postgres.ts';
 import { type DatabaseOptions, openDatabase } from '../../src/adapters/postgres/database.ts';
 import { migrate } from '../../src/adapters/postgres/migrate.ts';
 import { findPostgresPrograms, type PostgresServer, startPostgresServer } from './postgres-server.ts';

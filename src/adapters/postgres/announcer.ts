@@ -1,68 +1,30 @@
-import { randomUUID } from 'node:crypto';
-import { topics, type Announcer, type Topic } from '../../pipeline/ports.ts';
+import type { Announcer } from '../../pipeline/ports.ts';
+import { createAnnouncements } from '../system/announcements.ts';
 import type { Database } from './database.ts';
 
 const CHANNEL = 'caep_hub';
 
 /**
- * Wakes the readers of this process at once, and those of other nodes by NOTIFY. While one NOTIFY of a topic is under
- * way, further announcements of it become one more. Where notifications may have been lost, everybody is woken.
+ * Wakes the readers of this process at once, and those of other nodes by NOTIFY. Where notifications may have been
+ * lost, everybody is woken. The embedded database has one process, and its readers are woken without it.
  */
 export function createAnnouncer(options: {
   readonly database: Pick<Database, 'kind' | 'pool' | 'listen'>;
   readonly onError: (error: unknown) => void;
 }): Announcer & { close(): void } {
   const { database, onError } = options;
-  const node = randomUUID();
-  const listeners = new Map<Topic, Set<() => void>>(topics.map((topic) => [topic, new Set()]));
-  const underWay = new Map<Topic, { again: boolean }>();
-
-  function wake(topic: Topic): void {
-    for (const listener of listeners.get(topic) ?? []) listener();
-  }
-
-  async function notify(topic: Topic): Promise<void> {
-    const running = underWay.get(topic);
-    if (running !== undefined) {
-      running.again = true;
-      return;
-    }
-    const mine = { again: true };
-    underWay.set(topic, mine);
-    try {
-      while (mine.again) {
-        mine.again = false;
-        await database.pool.query('SELECT pg_notify($1, $2)', [CHANNEL, `${node} ${topic}`]);
-      }
-    } catch (error) {
-      onError(error);
-    } finally {
-      underWay.delete(topic);
-    }
-  }
-
-  /** The embedded database has one process, and its readers are woken without it. */
-  const endListening =
-    database.kind === 'embedded'
-      ? () => undefined
-      : database.listen(CHANNEL, {
-          onNotification(payload) {
-            const [from, name] = payload.split(' ');
-            const topic = topics.find((known) => known === name);
-            if (topic !== undefined && from !== node) wake(topic);
-          },
-          onGap: () => topics.forEach(wake),
-        });
-
-  return {
-    announce(topic) {
-      wake(topic);
-      if (database.kind === 'server') void notify(topic);
+  if (database.kind === 'embedded') return { ...createAnnouncements({ onError }), close: () => undefined };
+  const announcements = createAnnouncements({
+    send: (message) => database.pool.query('SELECT pg_notify($1, $2)', [CHANNEL, message]),
+    onError,
+  });
+  const endListening = database.listen(CHANNEL, {
+    onNotification: announcements.heard,
+    onGap() {
+      announcements.wakeAll();
+      announcements.sendAgain();
     },
-    subscribe(topic, listener) {
-      listeners.get(topic)?.add(listener);
-      return () => void listeners.get(topic)?.delete(listener);
-    },
-    close: endListening,
-  };
+  });
+  const { announce, subscribe } = announcements;
+  return { announce, subscribe, close: endListening };
 }

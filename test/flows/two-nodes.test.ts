@@ -1,0 +1,148 @@
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { isEntry, openSse, type SseClient } from '../points/support/sse.ts';
+import { callHub, type CallOptions, type Hub, startHub } from '../support/a-hub.ts';
+import { onlyOnServer } from '../support/databases.ts';
+import { type HubProcess, startHubProcess } from '../support/hub-process.ts';
+import { withRedis } from '../support/redis-server.ts';
+
+const secrets = { ADMIN_TOKEN: 'a'.repeat(40), SECRETS_KEY: 's'.repeat(40) };
+const within = { timeout: 30_000, interval: 50 };
+const iss = 'https://idp.example';
+
+onlyOnServer('two nodes', (fixture) => {
+  withRedis('DESIGN §4: many nodes, any serves any request', (redis) => {
+    /** One in this process, the other in a process of its own. */
+    let here: Hub;
+    let there: HubProcess;
+    const feeds: SseClient[] = [];
+    let kills = 0;
+
+    beforeAll(async () => {
+      const environment = {
+        ...secrets,
+        DATABASE_URL: String(fixture.options.databaseUrl),
+        REDIS_URL: redis.url,
+      };
+      const { dataDir } = fixture.options;
+      [here, there] = await Promise.all([
+        startHub(environment, dataDir),
+        startHubProcess({ ...environment, DATA_DIR: dataDir }),
+      ]);
+      for (const { url } of [here, there]) feeds.push(await openFeed(url));
+    });
+    afterAll(async () => {
+      for (const feed of feeds) feed.close();
+      await Promise.all([here.stop('keep'), there.stop()]);
+    });
+
+    const openFeed = async (url: string) => {
+      const feed = await openSse(`${url}/v1/feed`, { authorization: `Bearer ${secrets.ADMIN_TOKEN}` });
+      await feed.until(({ event }) => event === 'configuration');
+      return feed;
+    };
+    const callThere = (method: string, path: string, options?: CallOptions) =>
+      callHub(there.url, secrets.ADMIN_TOKEN, method, path, options);
+    const callers = () => [here.call, callThere];
+
+    /** Kills at one node and then at the other, each of a client of its own; answers the ids in the order of their commits. */
+    async function killAtBoth(count: number): Promise<readonly string[]> {
+      const ids: string[] = [];
+      for (let number = 0; number < count; number++) {
+        const subject = { iss, client_id: `agent-${kills++}` };
+        const call = callers()[number % 2] ?? callThere;
+        const answer = await call('POST', '/v1/revocations', { body: { match: subject } });
+        expect(answer.status, answer.text).toBe(202);
+        ids.push((answer.body['revocations'] as [{ id: string }])[0].id);
+      }
+      return ids;
+    }
+
+    /** Both feeds have told these last, in this order, and all they ever told is the same without a gap. */
+    async function expectFed(ids: readonly string[]): Promise<void> {
+      for (const feed of feeds) await feed.until(({ data }) => data['id'] === ids.at(-1));
+      const [mine = [], others = []] = feeds.map(({ events }) => events.filter(isEntry));
+      expect(mine.slice(-ids.length).map(({ data }) => data['id'])).toEqual(ids);
+      expect(others.map(({ id }) => id)).toEqual(mine.map(({ id }) => id));
+      for (const [index, { data }] of mine.entries()) {
+        if (index > 0) expect(data['prev']).toBe(mine[index - 1]?.data['position']);
+      }
+    }
+
+    /** What both say of themselves: they are ready in any case. */
+    async function expectNotices(notices: readonly unknown[]): Promise<void> {
+      for (const call of callers()) {
+        await vi.waitFor(async () => {
+          const { status, body } = await call('GET', '/readyz', { token: null });
+          expect([status, body['notices']]).toEqual([200, notices]);
+        }, within);
+      }
+    }
+
+    async function expectLiftedOnce(): Promise<void> {
+      const body = { match: { iss, client_id: `agent-${kills++}` }, lift_after_seconds: 1 };
+      const ordered = await here.call('POST', '/v1/revocations', { body });
+      const [{ id }] = ordered.body['revocations'] as [{ id: string }];
+      for (const feed of feeds) {
+        await feed.until(({ event, data }) => event === 'lift' && data['id'] === id);
+      }
+      await killAtBoth(2).then(expectFed);
+      for (const { events } of feeds) {
+        expect(events.filter(({ event, data }) => event === 'lift' && data['id'] === id)).toHaveLength(1);
+      }
+      const { body: audit } = await callThere('GET', '/v1/audit?action=revocation.lifted');
+      const lifts = audit['items'] as readonly { readonly target: string }[];
+      expect(lifts.filter(({ target }) => target === id)).toHaveLength(1);
+    }
+
+    /** A token that works at the other node, and its feed there, end when it is revoked here. */
+    async function expectTokenEnds(): Promise<void> {
+      const made = await here.call('POST', '/v1/tokens', {
+        body: { actor: 'w', scopes: ['feed.read', 'audit.read'] },
+      });
+      const token = String(made.body['token']);
+      expect((await callThere('GET', '/v1/audit', { token })).status).toBe(200);
+      const feed = await openSse(`${there.url}/v1/feed`, { authorization: `Bearer ${token}` });
+      await here.call('DELETE', `/v1/tokens/${String(made.body['id'])}`);
+      await feed.until(({ event, data }) => event === 'goodbye' && data['reason'] === 'token-ended');
+      await feed.ended;
+      await vi.waitFor(async () => {
+        expect((await callThere('GET', '/v1/audit', { token })).status).toBe(401);
+      }, within);
+    }
+
+    it('what is killed at either is in the feed of both, in one order', async () => {
+      await killAtBoth(20).then(expectFed);
+      await expectNotices([]);
+    });
+
+    it('a token revoked at one ends at the other', expectTokenEnds);
+
+    it('a scheduled lift is done once', expectLiftedOnce);
+
+    it('while Redis is away both serve, catch up, end tokens and lift what is due', async () => {
+      await redis.kill();
+      await killAtBoth(20).then(expectFed);
+      await expectNotices([expect.stringContaining('Redis is away')]);
+      await killAtBoth(2).then(expectFed);
+      await expectTokenEnds();
+      await expectLiftedOnce();
+      for (const call of callers()) {
+        const { text } = await call('GET', '/metrics');
+        expect(text).toMatch(/^caep_hub_alerts_total\{kind="redis-away"\} 1$/m);
+      }
+    });
+
+    it('and go on with it when it is back, and empty', async () => {
+      await redis.start();
+      await expectNotices([]);
+      await killAtBoth(20).then(expectFed);
+      await expectTokenEnds();
+      await expectLiftedOnce();
+      const lines = here.lines.filter((line) => line.includes('Redis'));
+      expect(lines.map((line) => (JSON.parse(line) as { msg: string }).msg)).toEqual([
+        expect.stringContaining('Redis is away'),
+        'Redis is back',
+      ]);
+    });
+  });
+});

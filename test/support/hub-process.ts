@@ -1,0 +1,34 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import type { Environment } from '../../src/config.ts';
+
+const root = join(import.meta.dirname, '../..');
+
+export type HubProcess = { readonly child: ChildProcess; readonly url: string; stop(): Promise<void> };
+
+/** A real hub in a process of its own, and where it listens. */
+export async function startHubProcess(environment: Environment): Promise<HubProcess> {
+  const child = spawn(process.execPath, ['--import', 'tsx', 'src/main.ts', 'serve'], {
+    cwd: root,
+    env: { PATH: process.env['PATH'], PORT: '0', LOG_LEVEL: 'error', ...environment },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let told = '';
+  for await (const text of child.stderr.setEncoding('utf8').iterator({ destroyOnReturn: false })) {
+    told += String(text);
+    const url = /listens\s+(http:\S+)/.exec(told)?.[1];
+    if (url === undefined) continue;
+    child.stderr.resume();
+    return {
+      child,
+      url,
+      async stop() {
+        if (child.exitCode !== null || child.signalCode !== null) return;
+        child.kill('SIGTERM');
+        await once(child, 'exit');
+      },
+    };
+  }
+  throw new Error(told);
+}
