@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Json } from '../core/vocabulary.ts';
+import { canonicalJson } from '../core/canonical-json.ts';
 import type { AuditChainStore, AuditRow, Link } from './ports.ts';
 
 /** The first row is chained to this. */
@@ -18,15 +18,6 @@ function canonicalRow(chainSeq: number, row: AuditRow): string {
 /** SHA-256(hash of the row before ‖ canonical row in UTF-8). */
 export const linkHash: Link = (previous, chainSeq, row) =>
   createHash('sha256').update(previous).update(canonicalRow(chainSeq, row)).digest();
-
-function canonicalJson(value: Json): string {
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
-  const members = Object.entries(value)
-    .sort(([one], [other]) => (one < other ? -1 : 1))
-    .map(([name, member]) => `${JSON.stringify(name)}:${canonicalJson(member)}`);
-  return `{${members.join(',')}}`;
-}
 
 /** `intact` up to the head as it was when the look began; what commits meanwhile is left to the next. */
 export type ChainReport = {
