@@ -21,6 +21,7 @@ import { wirePoints } from './app/wire-points.ts';
 import { wireRegistries } from './app/wire-registries.ts';
 import { wireSchedule } from './app/wire-schedule.ts';
 import { wireSignals } from './app/wire-signals.ts';
+import { wireStreams } from './app/wire-streams.ts';
 import { wireTokens } from './app/wire-tokens.ts';
 
 export type App = {
@@ -53,6 +54,7 @@ export async function createApp(config: Config, log: Log, clock: Clock = systemC
           await closers.closeAll();
           throw error;
         });
+        platform.publicUrl.listensAt(url);
         const { adminTokenPath, database, version } = platform;
         return {
           url,
@@ -105,7 +107,8 @@ async function wire(platform: Platform, config: Config, closers: Closers): Promi
   const points = await wirePoints(server, hub, { tokens, issuers });
   const signals = await wireSignals(server, hub, { issuers, points });
   await wireAgents(server, hub, { issuers, signals });
-  wireSchedule(hub, signals);
+  const streams = await wireStreams(server, hub);
+  wireSchedule(hub, signals, streams);
   await server.ready();
   return server;
 }

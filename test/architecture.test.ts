@@ -63,7 +63,7 @@ const impure = new Set([
 
 /** Packages that only some places may know: the first pattern that matches a specifier decides. */
 const packageHomes: readonly { readonly packages: RegExp; readonly home: RegExp }[] = [
-  { packages: /^(fastify$|@fastify\/)/, home: /^src\/(app\.ts$|http\/|[^/]+\/routes\.ts$)/ },
+  { packages: /^(fastify$|@fastify\/)/, home: /^src\/(app\.ts$|http\/|[^/]+\/([a-z]+-)?routes\.ts$)/ },
   { packages: /^(pg|drizzle-orm|@electric-sql|bullmq|ioredis|undici)(\/|$)/, home: /^src\/adapters\// },
   { packages: /^commander$/, home: /^src\/(cli\/|main\.ts$)/ },
 ];

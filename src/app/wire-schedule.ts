@@ -7,6 +7,7 @@ import { newId } from '../adapters/system/ids.ts';
 import { createDueWork } from '../pipeline/due-work.ts';
 import type { Hub } from './platform.ts';
 import type { Signals } from './wire-signals.ts';
+import type { Streams } from './wire-streams.ts';
 
 const secondMs = 1_000;
 const minuteMs = 60 * secondMs;
@@ -21,7 +22,7 @@ const startAgainMs = 2 * secondMs;
  * What is due later and what is done again and again, on any node. Starts in the background: the hub listens before,
  * and `/readyz` notes that it has not started.
  */
-export function wireSchedule(hub: Hub, { handle }: Signals): void {
+export function wireSchedule(hub: Hub, { handle }: Signals, { pauseInactive }: Streams): void {
   const { database, announcer, clock, log, metrics, parts, closers } = hub;
   const { nowMs } = clock;
   const held = createHeldStore({ database, announcer });
@@ -40,6 +41,7 @@ export function wireSchedule(hub: Hub, { handle }: Signals): void {
     'old-feed-log': every(5 * minuteMs, (stop) => sweeps.trimFeedLog(feedLogKept, stop)),
     'old-kill-counts': every(minuteMs, (stop) => sweeps.trimKillCounts(nowMs() - 2 * minuteMs, stop)),
     'old-receipts': every(60 * minuteMs, (stop) => sweeps.trimReceipts(nowMs() - receiptsKeptMs, stop)),
+    'inactive-streams': every(30 * secondMs, pauseInactive),
   };
   if (database.kind === 'embedded') {
     tasks['vacuum'] = every(10 * minuteMs, (stop) => vacuumEmbedded(database, stop));

@@ -4,7 +4,7 @@ import { isProblem, type Problem, type ProblemCode } from '../core/problem.ts';
 export type ProblemReply = {
   readonly status: number;
   readonly title: string;
-  /** `Retry-After`: the same request may succeed later. */
+  /** `Retry-After`: the same request may succeed later. A problem whose `extra` has `retry_after` knows better. */
   readonly retryAfterSeconds?: number;
 };
 

@@ -4,7 +4,7 @@ import { type JsonObject, type StreamId, streamId } from '../../core/vocabulary.
 import type { AuditEntry } from '../../pipeline/ports.ts';
 import type { By } from '../../transmitter/ports.ts';
 import type { Statements } from './database.ts';
-import { streamChanges, streams } from './schema-transmitter.ts';
+import { streamChanges, type streams } from './schema-transmitter.ts';
 
 export type StreamRow = typeof streams.$inferSelect;
 
