@@ -28,11 +28,15 @@ CREATE TABLE hub.streams (
   last_verification_at_ms bigint,
   blocked_until_ms bigint NOT NULL DEFAULT 0, -- the endpoint failed again and again: nothing is tried before
   failures_in_row integer NOT NULL DEFAULT 0,
+  subjects integer NOT NULL DEFAULT 0,       -- how many are listed
+  subjects_version bigint NOT NULL DEFAULT 0, -- of hub.stream_changes, at their last change
   created_at_ms bigint NOT NULL,
   updated_at_ms bigint NOT NULL,
   CHECK ((method = 'push') = (endpoint_url IS NOT NULL))
 );
 CREATE INDEX streams_receiver ON hub.streams (receiver, created_at_ms, id);
+CREATE INDEX streams_created ON hub.streams (created_at_ms, id);
+CREATE INDEX streams_inactive ON hub.streams (last_activity_at_ms) WHERE inactivity_timeout IS NOT NULL;
 
 CREATE TABLE hub.stream_subjects (
   stream_id text NOT NULL REFERENCES hub.streams (id) ON DELETE CASCADE,
@@ -40,9 +44,12 @@ CREATE TABLE hub.stream_subjects (
   subject jsonb NOT NULL,
   listed text NOT NULL CHECK (listed IN ('added', 'removed')),
   verified boolean NOT NULL,
+  shape text,                                -- names of the members of a complex subject; NULL: it is simple
   changed_at_ms bigint NOT NULL,
+  changed_version bigint NOT NULL,           -- of hub.stream_changes: the later of two calls wins
   PRIMARY KEY (stream_id, subject_key)
 );
+CREATE INDEX stream_subjects_shapes ON hub.stream_subjects (stream_id, listed, shape) WHERE shape IS NOT NULL;
 
 -- The truth about every SET: what is pending is sent, whoever remembers it.
 CREATE TABLE hub.deliveries (
@@ -69,6 +76,7 @@ CREATE TABLE hub.deliveries (
   settled_at_ms bigint
 );
 CREATE INDEX deliveries_next ON hub.deliveries (stream_id, denies DESC, seq) WHERE state = 'pending';
+CREATE INDEX deliveries_stream ON hub.deliveries (stream_id, seq); -- a stream that ends takes them all
 CREATE INDEX deliveries_order ON hub.deliveries (stream_id, principal, seq) WHERE state = 'pending';
 CREATE INDEX deliveries_dead ON hub.deliveries (stream_id, seq) WHERE state = 'dead';
 CREATE INDEX deliveries_settled ON hub.deliveries (settled_at_ms) WHERE state <> 'pending';

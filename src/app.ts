@@ -23,6 +23,7 @@ import { wireRedis } from './app/wire-redis.ts';
 import { wireRegistries } from './app/wire-registries.ts';
 import { wireSchedule } from './app/wire-schedule.ts';
 import { wireSignals } from './app/wire-signals.ts';
+import { wireStreams } from './app/wire-streams.ts';
 import { wireTokens } from './app/wire-tokens.ts';
 
 export type App = {
@@ -55,6 +56,7 @@ export async function createApp(config: Config, log: Log, clock: Clock = systemC
           await closers.closeAll();
           throw error;
         });
+        platform.publicUrl.listensAt(url);
         const { adminTokenPath, database, version } = platform;
         return {
           url,
@@ -109,7 +111,8 @@ async function wire(platform: Platform, config: Config, closers: Closers): Promi
   const signals = await wireSignals(server, hub, { issuers, points });
   await wireAgents(server, hub, { issuers, signals });
   const keys = await wireKeys(server, hub);
-  wireSchedule(hub, signals, keys);
+  const streams = await wireStreams(server, hub);
+  wireSchedule(hub, { signals, keys, streams });
   await server.ready();
   return server;
 }

@@ -31,6 +31,10 @@ export class Secret {
   }
 }
 
+/** As `URL` writes it, so that everybody who compares compares the same bytes: no query, fragment, user or slash at the end. */
+const publicUrlPattern =
+  '^(https://[a-z0-9.-]+|http://(localhost|127(\\.[0-9]{1,3}){3}|\\[::1\\]))(:[1-9][0-9]{0,4})?(/[A-Za-z0-9._~-]+)*$';
+
 const secret = (description: string, charactersMin: number) =>
   Type.String({ description, minLength: charactersMin, secret: true });
 
@@ -46,6 +50,13 @@ export const configSchema = Type.Object({
     maximum: 65_535,
     default: 8080,
   }),
+  PUBLIC_URL: Type.Optional(
+    Type.String({
+      description:
+        'What others reach the hub by, and `iss` of all its SETs: `https://hub.example`, or with a path that the proxy in front takes off (except below `/.well-known`). `http` for loopback only. Absent: `http://localhost:PORT`, which no receiver elsewhere can use.',
+      pattern: publicUrlPattern,
+    }),
+  ),
   DATA_DIR: Type.String({
     description:
       'Directory of the embedded database, of the admin token and of the secrets key. One process holds it.',
@@ -111,6 +122,7 @@ type Annotated = TSchema & {
   readonly description?: string;
   readonly default?: string | number;
   readonly minLength?: number;
+  readonly pattern?: string;
   readonly secret?: boolean;
 };
 
@@ -120,6 +132,7 @@ export const configVariables: readonly (readonly [name: string, schema: Annotate
 export type Config = {
   readonly host: Variables['HOST'];
   readonly port: Variables['PORT'];
+  readonly publicUrl?: string;
   readonly dataDir: Variables['DATA_DIR'];
   readonly databaseUrl?: Secret;
   readonly redisUrl?: Secret;
@@ -145,7 +158,7 @@ export function parseConfig(environment: Environment): Config {
     errors.push(...mistakes(name, schema, value));
   }
   const variables = values as Variables;
-  errors.push(...missing(variables), ...badEntries(variables));
+  errors.push(...missing(variables), ...badEntries(variables), ...rewritten(variables));
   if (errors.length > 0) {
     const list = errors.map(({ path, message }) => `${path} ${message}`).join('; ');
     throw new Problem('invalid-configuration', `The environment is not valid: ${list}.`, {
@@ -169,7 +182,10 @@ function mistakes(name: string, schema: Annotated, value: unknown): readonly Fie
 
 function wordingOf(schema: Annotated, message: string): string {
   if (schema.minLength !== undefined) return `must have at least ${schema.minLength} characters`;
-  if ('pattern' in schema) return `must match ${String(schema.pattern)}`;
+  if (schema.pattern === publicUrlPattern) {
+    return 'must be https://host[:port][/path] (http for loopback only), without a slash at the end, a query or a fragment';
+  }
+  if (schema.pattern !== undefined) return `must match ${schema.pattern}`;
   if ('enum' in schema) return `must be one of ${(schema.enum as readonly string[]).join(', ')}`;
   if (schema.type === 'integer') return 'must be a whole number from 0 to 65535';
   return message;
@@ -202,10 +218,22 @@ function badEntries({ OUTBOUND_ALLOW }: Variables): readonly FieldError[] {
   return [{ path, message: `must list host[:port], addresses or CIDR ranges; wrong: no. ${bad.join(', ')}` }];
 }
 
+/** A host that `URL` writes otherwise (a default port, `127.1`) would be another issuer to whoever parses it. */
+function rewritten({ PUBLIC_URL: text }: Variables): readonly FieldError[] {
+  if (text === undefined || !new RegExp(publicUrlPattern).test(text)) return [];
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const written = url && (url.pathname === '/' ? url.origin : url.origin + url.pathname);
+  if (written === text) return [];
+  return [
+    { path: 'PUBLIC_URL', message: written === undefined ? 'is not a URL' : `must be written ${written}` },
+  ];
+}
+
 function toConfig(variables: Variables): Config {
   const {
     HOST,
     PORT,
+    PUBLIC_URL,
     DATA_DIR,
     DATABASE_URL,
     REDIS_URL,
@@ -219,6 +247,7 @@ function toConfig(variables: Variables): Config {
   return {
     host: HOST,
     port: PORT,
+    ...(PUBLIC_URL === undefined ? {} : { publicUrl: PUBLIC_URL }),
     dataDir: DATA_DIR,
     ...(DATABASE_URL === undefined ? {} : { databaseUrl: new Secret(DATABASE_URL) }),
     ...(REDIS_URL === undefined ? {} : { redisUrl: new Secret(REDIS_URL) }),

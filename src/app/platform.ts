@@ -17,6 +17,7 @@ import type { Log } from '../http/log.ts';
 import type { Metrics } from '../http/metrics.ts';
 import type { Part } from '../http/readiness.ts';
 import type { Announcer } from '../pipeline/ports.ts';
+import { createPublicUrl, type PublicUrl } from './public-url.ts';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
@@ -34,6 +35,7 @@ export type Platform = {
   readonly clock: Clock;
   readonly log: Log;
   readonly version: string;
+  readonly publicUrl: PublicUrl;
   readonly adminTokenPath?: string;
 };
 
@@ -46,6 +48,9 @@ export async function openPlatform(
   if (config.databaseUrl === undefined) {
     const lock = await lockDataDir(config.dataDir);
     closers.add('data directory', () => lock.release());
+  }
+  if (config.publicUrl === undefined) {
+    log.warn('PUBLIC_URL is not set: receivers elsewhere can neither find the hub nor check what it sends');
   }
   const database = await openDatabase({
     databaseUrl: config.databaseUrl?.reveal(),
@@ -78,6 +83,7 @@ export async function openPlatform(
     log,
     version: (JSON.parse(readFileSync(packageFile, 'utf8')) as { version: string }).version,
     deriveKey: createKeyring(secretsKey.secret),
+    publicUrl: createPublicUrl(config.publicUrl, config.port),
     ...(adminToken.path === undefined ? {} : { adminTokenPath: adminToken.path }),
   };
 }

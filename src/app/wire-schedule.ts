@@ -8,6 +8,7 @@ import { createDueWork } from '../pipeline/due-work.ts';
 import type { KeyRing } from '../transmitter/key-ring.ts';
 import type { Hub } from './platform.ts';
 import type { Signals } from './wire-signals.ts';
+import type { Streams } from './wire-streams.ts';
 
 const secondMs = 1_000;
 const minuteMs = 60 * secondMs;
@@ -18,12 +19,19 @@ const receiptsKeptMs = 30 * dayMs;
 const feedLogKept = 200_000;
 const startAgainMs = 2 * secondMs;
 
+type ScheduleNeeds = {
+  readonly signals: Signals;
+  readonly keys: Pick<KeyRing, 'sweep'>;
+  readonly streams: Pick<Streams, 'pauseInactive'>;
+};
+
 /**
  * What is due later and what is done again and again, on any node. Starts in the background: the hub listens before,
  * and `/readyz` notes that it has not started.
  */
-export function wireSchedule(hub: Hub, { handle }: Signals, keys: Pick<KeyRing, 'sweep'>): void {
+export function wireSchedule(hub: Hub, { signals, keys, streams }: ScheduleNeeds): void {
   const { database, redis, announcer, clock, log, metrics, parts, closers } = hub;
+  const { handle } = signals;
   const { nowMs } = clock;
   const held = createHeldStore({ database, announcer });
   const store = createDueStore({ database, held });
@@ -42,6 +50,7 @@ export function wireSchedule(hub: Hub, { handle }: Signals, keys: Pick<KeyRing, 
     'old-kill-counts': every(minuteMs, (stop) => sweeps.trimKillCounts(nowMs() - 2 * minuteMs, stop)),
     'old-receipts': every(60 * minuteMs, (stop) => sweeps.trimReceipts(nowMs() - receiptsKeptMs, stop)),
     'superseded-keys': every(minuteMs, () => keys.sweep()),
+    'inactive-streams': every(30 * secondMs, streams.pauseInactive),
   };
   if (database.kind === 'embedded') {
     tasks['vacuum'] = every(10 * minuteMs, (stop) => vacuumEmbedded(database, stop));

@@ -34,7 +34,8 @@ export function answerError(
   }
   const { status, retryAfterSeconds }: ProblemReply = problemReplies[problem.code];
   if (status === 503) request.log.warn({ err: problem }, 'a request was turned away');
-  if (retryAfterSeconds !== undefined) void reply.header('retry-after', String(retryAfterSeconds));
+  const { retry_after: seconds = retryAfterSeconds } = problem.extra;
+  if (typeof seconds === 'number') void reply.header('retry-after', String(seconds));
   return sendBody(reply, problemBody(problem));
 }
 

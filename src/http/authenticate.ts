@@ -19,8 +19,8 @@ export type AuthenticateOptions = {
   readonly noteRefusal: (refusal: Refusal) => void;
 };
 
-/** Below this path even the absence of a route is told to authenticated callers only. */
-const guardedPath = /^\/v1(?:[/?#]|$)/;
+/** Below these paths even the absence of a route is told to authenticated callers only. */
+const guardedPath = /^\/(?:v1|ssf)(?:[/?#]|$)/;
 
 /**
  * Lets a request through to its route only with credentials that have one of the route's scopes. Runs before the body

@@ -48,6 +48,8 @@ const tags = [
   { name: 'agents', description: 'Agents, their keys, owners and parents.' },
   { name: 'issuers', description: 'Whose tokens the points accept.' },
   { name: 'sources', description: 'Who speaks, and the most that this may cause.' },
+  { name: 'ssf', description: 'Shared Signals Framework: what receivers do with their streams.' },
+  { name: 'streams', description: 'Streams of all receivers, for operators.' },
   { name: 'tokens', description: 'Who may call.' },
   { name: 'keys', description: 'What SETs are signed with, and how receivers verify them.' },
   { name: 'audit', description: 'Who did what, and the proof of it.' },

@@ -4,7 +4,7 @@ import { isProblem, type Problem, type ProblemCode } from '../core/problem.ts';
 export type ProblemReply = {
   readonly status: number;
   readonly title: string;
-  /** `Retry-After`: the same request may succeed later. */
+  /** `Retry-After`: the same request may succeed later. A problem whose `extra` has `retry_after` knows better. */
   readonly retryAfterSeconds?: number;
 };
 
@@ -39,6 +39,9 @@ export const problemReplies = {
   conflict: { status: 409, title: 'The request conflicts with what there is' },
   'cyclic-parents': { status: 409, title: 'The agent would descend from itself' },
   'too-many-entries': { status: 409, title: 'One signal would hit too much' },
+  'too-many-streams': { status: 409, title: 'The receiver has as many streams as it may' },
+  'too-many-subjects': { status: 403, title: 'The stream lists as many subjects as it may' },
+  'stream-not-enabled': { status: 400, title: 'The stream is paused or disabled' },
   'approval-by-requester': { status: 403, title: 'Somebody else must approve' },
   'already-decided': { status: 409, title: 'It was decided before' },
   'already-lifted': { status: 409, title: 'It was lifted before' },

@@ -6,21 +6,38 @@ import type { AuditEntry } from '../pipeline/ports.ts';
 /** Who asks for a change, for the audit row that commits with it. */
 export type By = Pick<AuditEntry, 'actor' | 'atMs' | 'correlationId'>;
 
-/** Every change counts `hub.stream_changes` up in its transaction and announces `streams` after it. */
+/**
+ * Every change of what goes where counts `hub.stream_changes` up in its transaction and announces `streams` after it; one
+ * that brings SETs or may let waiting ones go announces `deliveries`. All are audited.
+ */
 export type StreamStore = {
-  /** @throws Problem `too-many-streams` when the receiver has as many as it may. */
+  /** @throws Problem `too-many-streams` when the receiver has `streamsPerReceiverMax`. */
   create(stream: Stream, authorization: string | undefined, by: By): Promise<void>;
-  /** Oldest first; absent: of all receivers. */
-  list(receiver: string | undefined): Promise<readonly Stream[]>;
+  /** Oldest first. */
+  list(page: {
+    /** Absent: of all receivers. */
+    readonly receiver?: string;
+    readonly after?: { readonly atMs: Millis; readonly id: string };
+    readonly limit: number;
+  }): Promise<readonly Stream[]>;
   find(id: StreamId): Promise<Stream | undefined>;
-  /** Reads, changes and writes it under a lock. `undefined`: there is none. */
-  update(id: StreamId, change: (stream: Stream) => StreamChange, by: By): Promise<Stream | undefined>;
-  /** Its SETs and subjects go with it. */
+  /**
+   * Reads, changes and writes it under a lock. `change` may throw; when it answers nothing, all stays as it is. `undefined`:
+   * there is no such stream.
+   */
+  update(
+    id: StreamId,
+    change: (stream: Stream) => StreamChange | undefined,
+    by: By,
+  ): Promise<Stream | undefined>;
+  /** Its SETs and subjects go with it. `false`: there is none. */
   remove(id: StreamId, by: By): Promise<boolean>;
   /** For one push; decrypted. */
   authorizationOf(id: StreamId): Promise<string | undefined>;
   /** Restarts the time after which it counts as inactive. May lag by seconds. */
   noteActivity(id: StreamId, atMs: Millis): Promise<void>;
+  /** Those that are enabled and whose time of inactivity is over; the longest silent first. */
+  listInactive(nowMs: Millis, limit: number): Promise<readonly StreamId[]>;
 };
 
 export type StreamChange = {
@@ -29,15 +46,19 @@ export type StreamChange = {
   readonly authorization?: string | null;
   /** About the stream itself, committed with the change; their claims are fixed. */
   readonly sets?: readonly SetClaims[];
-  /** Pending SETs that are dropped: on `disabled`, all but those of this change. */
+  /** Pending SETs that are dropped: on `disabled`, all but those that say how the status of the stream changed. */
   readonly drops?: 'all';
   readonly audit: { readonly action: string; readonly detail?: JsonObject };
 };
 
 export type StreamSubjectStore = {
+  /**
+   * What the latest call said of this very subject. It replaces what was said of it before, and is kept only where it makes
+   * a difference: a stream that has everybody need not list one of them.
+   *
+   * @throws Problem `not-found` when the stream has gone, `too-many-subjects` when it lists `subjectsPerStreamMax`.
+   */
   put(id: StreamId, subject: StreamSubject, by: By): Promise<void>;
-  /** Of exactly this subject; nothing when it is not listed. */
-  remove(id: StreamId, subject: JsonObject, by: By): Promise<void>;
   count(id: StreamId): Promise<number>;
 };
 
@@ -49,7 +70,13 @@ export type StreamDirectory = {
 export type ListedStream = Pick<
   Stream,
   'id' | 'aud' | 'eventsDelivered' | 'status' | 'defaultSubjects' | 'algorithm'
-> & { readonly method: StreamDelivery['method']; readonly subjects: readonly StreamSubject[] };
+> & {
+  readonly method: StreamDelivery['method'];
+  /** In the order of the calls that listed them, as `admits` takes them. */
+  readonly subjects: readonly StreamSubject[];
+  /** The version of the last change of its subjects: as long as it stays, `subjects` is the same array. */
+  readonly subjectsVersion: number;
+};
 
 /** Signs with the key that is in use for the algorithm. */
 export type SignSet = (claims: SetClaims, algorithm: SigningAlgorithm) => Promise<SignedSet>;

@@ -30,6 +30,8 @@ export const streams = hub.table('streams', {
   lastVerificationAtMs: count('last_verification_at_ms'),
   blockedUntilMs: count('blocked_until_ms').notNull().default(0),
   failuresInRow: integer('failures_in_row').notNull().default(0),
+  subjects: integer('subjects').notNull().default(0),
+  subjectsVersion: count('subjects_version').notNull().default(0),
   createdAtMs: count('created_at_ms').notNull(),
   updatedAtMs: count('updated_at_ms').notNull(),
 });
@@ -42,7 +44,9 @@ export const streamSubjects = hub.table(
     subject: jsonb('subject').$type<JsonObject>().notNull(),
     listed: text('listed').$type<'added' | 'removed'>().notNull(),
     verified: boolean('verified').notNull(),
+    shape: text('shape'),
     changedAtMs: count('changed_at_ms').notNull(),
+    changedVersion: count('changed_version').notNull(),
   },
   (table) => [primaryKey({ columns: [table.streamId, table.subjectKey] })],
 );

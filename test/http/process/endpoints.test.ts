@@ -92,7 +92,7 @@ describe('GET /openapi.json', () => {
 
   it('says who may call and what refusals look like', async () => {
     for (const [name, { security, responses = {} }] of await operations()) {
-      const guarded = name.includes(' /v1/');
+      const guarded = / \/(v1|ssf)\//.test(name);
       expect(security, name).toEqual(guarded || name.endsWith('/metrics') ? [{ token: [] }] : []);
       expect(Object.keys(responses), name).toEqual(
         expect.arrayContaining(guarded ? ['401', '403', '503'] : []),

@@ -1,0 +1,19 @@
+import type { Seconds } from '../core/vocabulary.ts';
+
+export const streamsPerReceiverMax = 16;
+export const subjectsPerStreamMax = 100_000;
+/** UTF-16 code units of one listed subject, as canonical JSON: all that are listed are kept in memory. */
+export const subjectTextMax = 4_096;
+export const eventsRequestedMax = 200;
+/** UTF-16 code units of the URI of an event type. */
+export const eventUriMax = 512;
+export const endpointUrlMax = 2_048;
+export const authorizationMax = 4_096;
+/** What is longer is cut: SSF 1.0 §8.1.1 lets the transmitter. */
+export const descriptionMax = 1_000;
+export const reasonMax = 500;
+/** UTF-16 code units. */
+export const verificationStateMax = 1_024;
+export const minVerificationIntervalDefault: Seconds = 30;
+/** What the receiver did within so long is not written down again. */
+export const activityLagMs = 5_000;

@@ -1,0 +1,118 @@
+import type { Static } from 'typebox';
+import { Problem } from '../core/problem.ts';
+import type { Stream } from '../core/stream.ts';
+import { streamId } from '../core/vocabulary.ts';
+import { type StreamBody, type StreamPatchBody, toEventUris, toReceiver } from './admin-schemas.ts';
+import { cutDescription, newStream } from './configure.ts';
+import { type SetMaker, verificationSet } from './control-sets.ts';
+import { noSuchStream, withStatus } from './manage.ts';
+import { changedByHub } from './pause-inactive.ts';
+import type { By, StreamChange, StreamStore } from './ports.ts';
+
+/** What an operator does with the streams of receivers, who hear of it. */
+export type Operation = {
+  create(body: Static<typeof StreamBody>, by: By): Promise<Stream>;
+  find(id: string): Promise<Stream>;
+  change(id: string, body: Static<typeof StreamPatchBody>, by: By): Promise<Stream>;
+  remove(id: string, by: By): Promise<void>;
+  verify(id: string, by: By): Promise<void>;
+};
+
+export function createOperation(options: SetMaker & { readonly store: StreamStore }): Operation {
+  const { store, newId } = options;
+
+  async function update(id: string, changeOf: (stream: Stream) => StreamChange, by: By): Promise<Stream> {
+    const changed = await store.update(streamId(id), changeOf, by);
+    if (changed === undefined) throw noSuchStream();
+    return changed;
+  }
+
+  return {
+    async create(body, by) {
+      const { delivery, events_requested: events, description } = body;
+      const { stream, authorization } = newStream(
+        {
+          events_requested: toEventUris(events),
+          ...(delivery === undefined ? {} : { delivery }),
+          ...(description === undefined ? {} : { description }),
+        },
+        { id: newId('str'), receiver: toReceiver(body.receiver), atMs: by.atMs },
+        settingsOf(body),
+      );
+      await store.create(stream, authorization, by);
+      return stream;
+    },
+    async find(id) {
+      const stream = await store.find(streamId(id));
+      if (stream === undefined) throw noSuchStream();
+      return stream;
+    },
+    async change(id, body, by) {
+      refuseLoneReason(body);
+      return update(id, (stream) => changedByHub(stream, changeOf(stream, body), by.atMs, options), by);
+    },
+    async remove(id, by) {
+      if (!(await store.remove(streamId(id), by))) throw noSuchStream();
+    },
+    async verify(id, by) {
+      await update(
+        id,
+        (stream) => {
+          refuseStopped(stream);
+          return {
+            stream,
+            sets: [verificationSet(stream, { atMs: by.atMs }, options)],
+            audit: { action: 'stream.verification-sent' },
+          };
+        },
+        by,
+      );
+    },
+  };
+}
+
+/** `null` takes a timeout away. */
+type Settings = Pick<
+  Static<typeof StreamPatchBody>,
+  'algorithm' | 'min_verification_interval' | 'inactivity_timeout'
+> &
+  Pick<Static<typeof StreamBody>, 'default_subjects'>;
+
+const settingsOf = (body: Settings) => ({
+  ...(body.algorithm === undefined ? {} : { algorithm: body.algorithm }),
+  ...(body.default_subjects === undefined ? {} : { defaultSubjects: body.default_subjects }),
+  ...(body.min_verification_interval === undefined
+    ? {}
+    : { minVerificationIntervalSeconds: body.min_verification_interval }),
+  ...(typeof body.inactivity_timeout === 'number'
+    ? { inactivityTimeoutSeconds: body.inactivity_timeout }
+    : {}),
+});
+
+function changeOf(before: Stream, body: Static<typeof StreamPatchBody>): StreamChange {
+  const { status, reason, description, inactivity_timeout: timeout } = body;
+  const { inactivityTimeoutSeconds: had, ...rest } = before;
+  const kept = timeout === undefined && had !== undefined ? { inactivityTimeoutSeconds: had } : {};
+  const stream: Stream = {
+    ...rest,
+    ...kept,
+    ...settingsOf(body),
+    ...(description === undefined ? {} : { description: cutDescription(description) }),
+  };
+  if (status !== undefined) return withStatus(stream, status, reason);
+  return { stream, audit: { action: 'stream.changed', detail: { members: Object.keys(body) } } };
+}
+
+function refuseLoneReason({ status, reason }: Static<typeof StreamPatchBody>): void {
+  if (reason === undefined || status !== undefined) return;
+  throw new Problem('invalid-request', 'A reason goes with a status.', {
+    errors: [{ path: '/status', message: 'is missing' }],
+  });
+}
+
+function refuseStopped({ status }: Stream): void {
+  if (status === 'enabled') return;
+  throw new Problem('stream-not-enabled', `The stream is ${status}: nothing is sent over it.`, {
+    hint: 'Enable it first.',
+  });
+}
