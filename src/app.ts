@@ -24,6 +24,7 @@ import { wireRegistries } from './app/wire-registries.ts';
 import { wireSchedule } from './app/wire-schedule.ts';
 import { wireSignals } from './app/wire-signals.ts';
 import { wireStreams } from './app/wire-streams.ts';
+import { wireTransmitter } from './app/wire-transmitter.ts';
 import { wireTokens } from './app/wire-tokens.ts';
 
 export type App = {
@@ -112,7 +113,9 @@ async function wire(platform: Platform, config: Config, closers: Closers): Promi
   await wireAgents(server, hub, { issuers, signals });
   const keys = await wireKeys(server, hub);
   const streams = await wireStreams(server, hub);
-  wireSchedule(hub, { signals, keys, streams });
+  const transmitter = await wireTransmitter(server, hub, { keys, streams });
+  const scheduled = wireSchedule(hub, { signals, keys, streams, transmitter });
+  transmitter.useQueue(scheduled.at);
   await server.ready();
   return server;
 }

@@ -1,3 +1,5 @@
+import { readExtraCa } from '../adapters/fetch/extra-ca.ts';
+import { createSafeFetch } from '../adapters/fetch/safe-fetch.ts';
 import { createAnnouncer } from '../adapters/postgres/announcer.ts';
 import { readDatabaseIdentity } from '../adapters/postgres/database-identity.ts';
 import { openDatabase, type Database } from '../adapters/postgres/database.ts';
@@ -16,6 +18,7 @@ import type { Config, Secret } from '../config.ts';
 import type { Log } from '../http/log.ts';
 import type { Metrics } from '../http/metrics.ts';
 import type { Part } from '../http/readiness.ts';
+import type { SafeFetch } from '../core/outgoing.ts';
 import type { Announcer } from '../pipeline/ports.ts';
 import { createPublicUrl, type PublicUrl } from './public-url.ts';
 import { readFileSync } from 'node:fs';
@@ -36,6 +39,9 @@ export type Platform = {
   readonly log: Log;
   readonly version: string;
   readonly publicUrl: PublicUrl;
+  readonly outboundAllow: Config['outboundAllow'];
+  /** The only way out (invariant 10). */
+  readonly fetch: SafeFetch;
   readonly adminTokenPath?: string;
 };
 
@@ -84,8 +90,20 @@ export async function openPlatform(
     version: (JSON.parse(readFileSync(packageFile, 'utf8')) as { version: string }).version,
     deriveKey: createKeyring(secretsKey.secret),
     publicUrl: createPublicUrl(config.publicUrl, config.port),
+    outboundAllow: config.outboundAllow,
+    fetch: await openFetch(config, closers),
     ...(adminToken.path === undefined ? {} : { adminTokenPath: adminToken.path }),
   };
+}
+
+async function openFetch(
+  { outboundAllow: allow, extraCaFile }: Config,
+  closers: Closers,
+): Promise<SafeFetch> {
+  const extraCa = extraCaFile === undefined ? undefined : await readExtraCa(extraCaFile);
+  const outgoing = createSafeFetch({ allow, ...(extraCa === undefined ? {} : { extraCa }) });
+  closers.add('outgoing connections', () => outgoing.close());
+  return outgoing.fetch;
 }
 
 async function openRedisOf(url: Secret, database: Database, log: Log): Promise<RedisServer> {

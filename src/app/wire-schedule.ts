@@ -7,6 +7,7 @@ import { newId } from '../adapters/system/ids.ts';
 import { createDueWork } from '../pipeline/due-work.ts';
 import type { KeyRing } from '../transmitter/key-ring.ts';
 import type { Hub } from './platform.ts';
+import type { Transmitter } from './wire-transmitter.ts';
 import type { Signals } from './wire-signals.ts';
 import type { Streams } from './wire-streams.ts';
 
@@ -19,17 +20,22 @@ const receiptsKeptMs = 30 * dayMs;
 const feedLogKept = 200_000;
 const startAgainMs = 2 * secondMs;
 
+/** Puts what is due later into the queue. */
+export type Scheduled = Pick<Scheduler, 'at'>;
+
 type ScheduleNeeds = {
   readonly signals: Signals;
   readonly keys: Pick<KeyRing, 'sweep'>;
   readonly streams: Pick<Streams, 'pauseInactive'>;
+  readonly transmitter: Pick<Transmitter, 'wake' | 'sweep'>;
 };
 
 /**
  * What is due later and what is done again and again, on any node. Starts in the background: the hub listens before,
  * and `/readyz` notes that it has not started.
  */
-export function wireSchedule(hub: Hub, { signals, keys, streams }: ScheduleNeeds): void {
+export function wireSchedule(hub: Hub, needs: ScheduleNeeds): Scheduled {
+  const { signals, keys, streams, transmitter } = needs;
   const { database, redis, announcer, clock, log, metrics, parts, closers } = hub;
   const { handle } = signals;
   const { nowMs } = clock;
@@ -51,6 +57,8 @@ export function wireSchedule(hub: Hub, { signals, keys, streams }: ScheduleNeeds
     'old-receipts': every(60 * minuteMs, (stop) => sweeps.trimReceipts(nowMs() - receiptsKeptMs, stop)),
     'superseded-keys': every(minuteMs, () => keys.sweep()),
     'inactive-streams': every(30 * secondMs, streams.pauseInactive),
+    'settled-deliveries': every(10 * minuteMs, transmitter.sweep),
+    deliver: { run: async () => transmitter.wake() },
   };
   if (database.kind === 'embedded') {
     tasks['vacuum'] = every(10 * minuteMs, (stop) => vacuumEmbedded(database, stop));
@@ -75,6 +83,11 @@ export function wireSchedule(hub: Hub, { signals, keys, streams }: ScheduleNeeds
     closing.abort();
     await (await starting)?.close();
   });
+  return {
+    async at(task, id, dueAtMs) {
+      await (await starting)?.at(task, id, dueAtMs);
+    },
+  };
 }
 
 /** Tries until it succeeds or is told to stop: the database may be away just then. */

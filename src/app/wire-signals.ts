@@ -1,11 +1,14 @@
+import { createAudiences } from '../adapters/postgres/audiences.ts';
 import { createHeldStore } from '../adapters/postgres/held-store.ts';
 import { measureSignalStore } from '../adapters/postgres/measured-signal-store.ts';
 import { createRevocationReader } from '../adapters/postgres/revocation-reader.ts';
 import { createSignalReader } from '../adapters/postgres/signal-reader.ts';
 import { createSignalStore } from '../adapters/postgres/signal-store.ts';
+import { readStreamDirectory } from '../adapters/postgres/stream-directory.ts';
 import { newId } from '../adapters/system/ids.ts';
 import { formatPosition } from '../core/feed.ts';
 import { check } from '../core/match.ts';
+import { admits } from '../core/subject-matching.ts';
 import type { HubServer } from '../http/server.ts';
 import type { EnforcementView } from '../http/signal-answer.ts';
 import { heldDecisionRoutes, heldRoutes, postSignalRoute, signalReadRoutes } from '../intake/routes.ts';
@@ -13,11 +16,13 @@ import type { IssuerDirectory } from '../issuers/issuer-directory.ts';
 import { createHandleSignal } from '../pipeline/handle-signal.ts';
 import { createMakeStatement } from '../pipeline/make-statement.ts';
 import type { HandleSignal, MakeStatement } from '../pipeline/ports.ts';
+import type { PipelinePorts } from '../pipeline/store.ts';
+import { warmUp } from '../pipeline/warm-up.ts';
 import { enforcementOf } from '../points/enforcement-summary.ts';
 import type { Points } from '../points/points.ts';
 import type { CheckView } from '../revocations/ports.ts';
 import { checkRoute, orderRoutes, revocationReadRoutes } from '../revocations/routes.ts';
-import type { Hub } from './platform.ts';
+import { warn, type Hub } from './platform.ts';
 
 /** How anything is put, lifted or recorded, whichever door it comes through. */
 export type Signals = { readonly handle: HandleSignal; readonly makeStatement: MakeStatement };
@@ -28,7 +33,7 @@ type SignalsNeeds = { readonly issuers: IssuerDirectory; readonly points: Points
 export async function wireSignals(server: HubServer, hub: Hub, needs: SignalsNeeds): Promise<Signals> {
   const { database, announcer, clock } = hub;
   const { nowMs } = clock;
-  const handle = createPipeline(hub, needs);
+  const handle = await createPipeline(hub, needs);
   const makeStatement = createMakeStatement({ nowMs, newId, onlyIssuer: needs.issuers.only });
   const enforcement = enforcementView(needs.points, nowMs);
   const signals = { handle, makeStatement, reader: createSignalReader({ database }), enforcement };
@@ -44,24 +49,31 @@ export async function wireSignals(server: HubServer, hub: Hub, needs: SignalsNee
   return { handle, makeStatement };
 }
 
-function createPipeline(
-  { database, announcer, clock, log, metrics }: Hub,
+async function createPipeline(
+  { database, announcer, clock, log, metrics, publicUrl }: Hub,
   { issuers }: SignalsNeeds,
-): HandleSignal {
-  const handle = createHandleSignal({
-    store: measureSignalStore(createSignalStore({ database }), {
+): Promise<HandleSignal> {
+  const readAudiences = createAudiences({
+    readDirectory: readStreamDirectory,
+    admits: (stream) => (subject) => admits(stream, subject),
+  });
+  const ports: PipelinePorts = {
+    store: measureSignalStore(createSignalStore({ database, readAudiences }), {
       monotonicMs: clock.monotonicMs,
       onCommitted: metrics.groupCommitted,
     }),
     announcer,
     nowMs: clock.nowMs,
     newId,
+    iss: publicUrl.get,
     issuers,
     onUndecided(signalId, error) {
       metrics.alerted('undecided');
       log.error({ err: error, kind: 'undecided', signalId }, 'a person must look at this');
     },
-  });
+  };
+  await warmUp(ports).catch(warn(log, 'the first signal will be slower than those after it'));
+  const handle = createHandleSignal(ports);
   return async (statement, options) => {
     const handled = await handle(statement, options);
     if (!handled.duplicate && options?.dryRun !== true) metrics.signalHandled(handled.outcome);

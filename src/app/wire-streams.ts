@@ -2,6 +2,7 @@ import { createStreamStore } from '../adapters/postgres/stream-store.ts';
 import { createStreamSubjectStore } from '../adapters/postgres/stream-subject-store.ts';
 import { newId } from '../adapters/system/ids.ts';
 import { createSealer } from '../adapters/system/sealer.ts';
+import { refuseEndpoint as refuseEndpointOf } from '../core/judge-destination.ts';
 import type { HubServer } from '../http/server.ts';
 import { streamRoutes } from '../transmitter/admin-routes.ts';
 import { createManagement } from '../transmitter/manage.ts';
@@ -14,15 +15,16 @@ export type Streams = Awaited<ReturnType<typeof wireStreams>>;
 
 /** What the hub sends to whom: the streams of receivers. */
 export async function wireStreams(server: HubServer, hub: Hub) {
-  const { database, announcer, clock, deriveKey, publicUrl } = hub;
+  const { database, announcer, clock, deriveKey, publicUrl, outboundAllow } = hub;
   const sealer = createSealer(deriveKey('stream-authorization'));
   const store = createStreamStore({ database, announcer, sealer });
   const subjects = createStreamSubjectStore({ database, announcer });
   const { nowMs } = clock;
   const issuer = publicUrl.get;
-  const options = { store, subjects, issuer, newId, nowMs };
+  const refuseEndpoint = (url: string) => refuseEndpointOf(url, outboundAllow);
+  const options = { store, subjects, issuer, newId, nowMs, refuseEndpoint };
   const management = createManagement(options);
   await server.register(ssfRoutes, { management, issuer, issuerPath: publicUrl.path, nowMs });
   await server.register(streamRoutes, { operation: createOperation(options), store, issuer, nowMs });
-  return { store, pauseInactive: createPauseInactive(options) };
+  return { store, sealer, pauseInactive: createPauseInactive(options) };
 }

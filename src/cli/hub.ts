@@ -110,7 +110,7 @@ export function createHub(connection: Connection): Hub {
         const page: Page<Item> | undefined = await call('GET', path, {
           query: { ...query, limit, ...(cursor !== null && { cursor }) },
         });
-        if (!Array.isArray(page?.items)) throw notAHub(connection, 200);
+        if (page === undefined || !hasItems(page)) throw notAHub(connection, 200);
         items.push(...page.items);
         cursor = page.next_cursor;
       } while (cursor !== null && items.length < most);
@@ -236,3 +236,6 @@ function reasonOf(error: unknown): string {
   if (cause instanceof Error) return 'code' in cause ? String(cause.code) : cause.message;
   return error instanceof Error ? error.message : String(error);
 }
+
+/** Whatever stands between may answer anything. */
+const hasItems = (page: { readonly items?: unknown }): boolean => Array.isArray(page.items);

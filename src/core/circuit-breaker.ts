@@ -12,7 +12,7 @@ export type Breaker = {
 
 export const closedBreaker: Breaker = { failuresInRow: 0, blockedUntilMs: 0 };
 
-const breakerLimits = {
+export const breakerLimits = {
   /** So many failures in a row open it. */
   failuresMax: 5,
   firstBlockMs: 10_000,

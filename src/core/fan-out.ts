@@ -38,7 +38,8 @@ export type Audience = {
 };
 
 export type FanOutWorld = {
-  readonly iss: string;
+  /** Asked only when there is something to tell. */
+  readonly iss: () => string;
   readonly nowMs: Millis;
   readonly newSetId: () => SetId;
 };
@@ -74,7 +75,7 @@ export function fanOut(
         ...telling,
         streamId: audience.id,
         claims: {
-          iss,
+          iss: iss(),
           jti: newSetId(),
           iat: now,
           aud: audience.aud,

@@ -22,6 +22,10 @@ const gauges = {
   caep_hub_audit_unchained_rows: { help: 'Committed audit rows that wait for the chainer.', labels: [] },
   caep_hub_audit_lag_seconds: { help: 'Age of the oldest audit row that waits for the chainer.', labels: [] },
   caep_hub_redis_away: { help: '1 while this node has no Redis to talk to, else 0.', labels: [] },
+  caep_hub_deliveries: {
+    help: 'Of each stream: SETs that are pending and dead, and the age of the oldest that is pending.',
+    labels: ['stream', 'state'],
+  },
   caep_hub_held_waiting: { help: 'Signals that wait for a person.', labels: [] },
 } as const;
 
@@ -30,6 +34,7 @@ export type Metrics = {
   render(): Promise<string>;
   readonly signalHandled: (outcome: string) => void;
   readonly groupCommitted: (size: number, seconds: number) => void;
+  readonly pushed: (outcome: string) => void;
   readonly alerted: (kind: string) => void;
   /** Asked at each scrape, and at most every `rememberMs`; one that throws is left out. */
   gauge(name: GaugeName, read: Read): void;
@@ -58,6 +63,12 @@ export function createMetrics(options: {
     labelNames: ['kind'],
     registers,
   });
+  const pushes = new Counter({
+    name: 'caep_hub_pushes_total',
+    help: 'Attempts to push a SET, by what came of them.',
+    labelNames: ['outcome'],
+    registers,
+  });
   const commits = new Histogram({
     name: 'caep_hub_commit_seconds',
     help: 'A group of signals from the start of its transaction to its commit.',
@@ -78,6 +89,7 @@ export function createMetrics(options: {
       groups.observe(size);
       commits.observe(seconds);
     },
+    pushed: (outcome) => pushes.inc({ outcome }),
     alerted: (kind) => alerts.inc({ kind }),
     gauge: (name, read) =>
       registerGauge(registry, name, remember(read, options.monotonicMs), options.onError),

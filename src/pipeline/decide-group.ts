@@ -81,7 +81,7 @@ function decideOne(
     decision = undecidedDecision(statement, world);
   }
   const { sets, isCut } = fanOut({ statement, decision, resolution, principal }, audiences, {
-    iss: ports.iss(),
+    iss: ports.iss,
     nowMs,
     newSetId: () => setId(ports.newId('set')),
   });

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { SignedSet } from '../core/set-claims.ts';
 import type { Millis, SetId, StreamId } from '../core/vocabulary.ts';
 import type { Announcer } from '../pipeline/ports.ts';
@@ -54,6 +55,8 @@ export type Deliverer = {
 export function createDeliverer(ports: DelivererPorts): Deliverer {
   const { store, nowMs, onError } = ports;
   const stop = new AbortController();
+  // Each push listens.
+  setMaxListeners(inFlightMax + 1, stop.signal);
   const held = new Map<SetId, ClaimedPush>();
   const underWay = new Set<Promise<void>>();
   const storeSigned = createBatches<SignedClaim, boolean>(async (signed) => {

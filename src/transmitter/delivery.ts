@@ -38,6 +38,21 @@ export function readDelivery(wire: DeliveryWire | undefined, pollUrl: string | u
   };
 }
 
+/** Why an address will never be pushed to, as it reads behind the member's name. */
+export type RefuseEndpoint = (url: string) => string | undefined;
+
+/**
+ * What is said of an address before anybody goes there.
+ *
+ * @throws Problem `invalid-request`
+ */
+export function requireReachable(wire: DeliveryWire | undefined, refuse: RefuseEndpoint): void {
+  const { endpoint_url: url, method } = wire ?? {};
+  const fault = url === undefined || method !== deliveryMethods.push ? undefined : refuse(url);
+  if (fault === undefined) return;
+  throw wrong('endpoint_url', fault, 'Private addresses need an entry in OUTBOUND_ALLOW of the hub.');
+}
+
 /** What the address resolves to is looked at with every push. */
 function faultOfEndpoint(text: string): string | undefined {
   if (text.length > endpointUrlMax) return `is longer than ${endpointUrlMax} characters`;

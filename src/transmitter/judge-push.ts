@@ -1,10 +1,12 @@
-import { closedBreaker, noteAttempt, type Breaker } from '../core/circuit-breaker.ts';
+import { breakerLimits, closedBreaker, noteAttempt, type Breaker } from '../core/circuit-breaker.ts';
 import { planRetry } from '../core/retry-waits.ts';
 import type { StreamId } from '../core/vocabulary.ts';
 import type { EndpointState, Settlement } from './delivery-ports.ts';
 import type { JudgePush } from './deliverer.ts';
 import type { PushAnswer } from './ports.ts';
 
+/** After so many in a row one SET at a time is tried. */
+export const failuresUntilTrial: number = breakerLimits.failuresMax;
 /** Where nothing will be taken before somebody changes credentials or address, it is tried again this seldom. */
 const blockedWaitMs = 5 * 60_000;
 
@@ -36,20 +38,11 @@ export function createJudgePush({ chance }: { readonly chance: () => number }): 
       if (plan.kind === 'give-up') return settled({ id, fence, state: 'dead', answer });
       return settled({ id, fence, state: 'retry', answer, dueAtMs: nowMs + plan.waitMs });
     };
-    switch (outcome.kind) {
-      case 'delivered':
-        return settled({
-          id,
-          fence,
-          state: 'delivered',
-          ...(outcome.status === 202 ? {} : { answer: { status: outcome.status } }),
-        });
-      case 'rejected':
-        return settled({ id, fence, state: 'dead', answer: outcome.answer });
-      case 'blocked':
-        return comesAgain(outcome.answer, blockedWaitMs);
-      case 'retry':
-        return comesAgain(outcome.answer, outcome.retryAfterMs);
+    if (outcome.kind === 'delivered') {
+      const answer = outcome.status === 202 ? {} : { answer: { status: outcome.status } };
+      return settled({ id, fence, state: 'delivered', ...answer });
     }
+    if (outcome.kind === 'rejected') return settled({ id, fence, state: 'dead', answer: outcome.answer });
+    return comesAgain(outcome.answer, outcome.kind === 'blocked' ? blockedWaitMs : outcome.retryAfterMs);
   };
 }

@@ -8,6 +8,7 @@ import {
   refuseTransmitterSupplied,
   replacedStream,
 } from './configure.ts';
+import { type RefuseEndpoint, requireReachable } from './delivery.ts';
 import { type SetMaker, verificationSet } from './control-sets.ts';
 import { activityLagMs, streamsPerReceiverMax, verificationStateMax } from './limits.ts';
 import type { By, StreamChange, StreamStore, StreamSubjectStore } from './ports.ts';
@@ -35,6 +36,7 @@ export type Management = {
 export type ManagementOptions = SetMaker & {
   readonly store: StreamStore;
   readonly subjects: Pick<StreamSubjectStore, 'put'>;
+  readonly refuseEndpoint: RefuseEndpoint;
 };
 
 export function createManagement(options: ManagementOptions): Management {
@@ -77,6 +79,7 @@ export function createManagement(options: ManagementOptions): Management {
   return {
     async create({ receiver, by }, body) {
       refuseTransmitterSupplied(body);
+      requireReachable(body.delivery, options.refuseEndpoint);
       const { stream, authorization } = newStream(body, { id: newId('str'), receiver, atMs: by.atMs });
       await store.create(stream, authorization, by);
       return toConfiguration(stream, issuer());
@@ -87,9 +90,21 @@ export function createManagement(options: ManagementOptions): Management {
     },
     show: async (from, id) => toConfiguration(await own(from, id), issuer()),
     patch: async (from, id, body) =>
-      toConfiguration(await change(from, id, (stream) => patchedStream(stream, body, issuer())), issuer()),
+      toConfiguration(
+        await change(from, id, (stream) => {
+          requireReachable(body.delivery, options.refuseEndpoint);
+          return patchedStream(stream, body, issuer());
+        }),
+        issuer(),
+      ),
     replace: async (from, id, body) =>
-      toConfiguration(await change(from, id, (stream) => replacedStream(stream, body, issuer())), issuer()),
+      toConfiguration(
+        await change(from, id, (stream) => {
+          requireReachable(body.delivery, options.refuseEndpoint);
+          return replacedStream(stream, body, issuer());
+        }),
+        issuer(),
+      ),
     async remove(from, id) {
       const stream = await own(from, id);
       if (!(await store.remove(stream.id, from.by))) throw noSuchStream();

@@ -5,6 +5,7 @@ import { streamId } from '../core/vocabulary.ts';
 import { type StreamBody, type StreamPatchBody, toEventUris, toReceiver } from './admin-schemas.ts';
 import { cutDescription, newStream } from './configure.ts';
 import { type SetMaker, verificationSet } from './control-sets.ts';
+import { type RefuseEndpoint, requireReachable } from './delivery.ts';
 import { noSuchStream, withStatus } from './manage.ts';
 import { changedByHub } from './pause-inactive.ts';
 import type { By, StreamChange, StreamStore } from './ports.ts';
@@ -18,7 +19,9 @@ export type Operation = {
   verify(id: string, by: By): Promise<void>;
 };
 
-export function createOperation(options: SetMaker & { readonly store: StreamStore }): Operation {
+export function createOperation(
+  options: SetMaker & { readonly store: StreamStore; readonly refuseEndpoint: RefuseEndpoint },
+): Operation {
   const { store, newId } = options;
 
   async function update(id: string, changeOf: (stream: Stream) => StreamChange, by: By): Promise<Stream> {
@@ -30,6 +33,7 @@ export function createOperation(options: SetMaker & { readonly store: StreamStor
   return {
     async create(body, by) {
       const { delivery, events_requested: events, description } = body;
+      requireReachable(delivery, options.refuseEndpoint);
       const { stream, authorization } = newStream(
         {
           events_requested: toEventUris(events),

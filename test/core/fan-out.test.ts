@@ -144,7 +144,7 @@ describe('what is told about a signal', () => {
 describe('who is told', () => {
   let made = 0;
   const world = {
-    iss: 'https://hub.example',
+    iss: () => 'https://hub.example',
     nowMs: nowSeconds * 1_000 + 999,
     newSetId: () => setId(`set_${(made += 1)}`),
   };
@@ -168,7 +168,7 @@ describe('who is told', () => {
     expect(new Set(sets.map(({ claims }) => claims.jti)).size).toBe(2);
     for (const { claims } of sets) {
       expect(claims).toMatchObject({
-        iss: world.iss,
+        iss: world.iss(),
         iat: nowSeconds,
         toe: nowSeconds - 1,
         sub_id: application,

@@ -1,4 +1,3 @@
-import { sql } from 'drizzle-orm';
 import type { Audience } from '../../core/fan-out.ts';
 import type { ListedStream, StreamDirectory } from '../../transmitter/ports.ts';
 import type { JsonObject } from '../../core/vocabulary.ts';
@@ -8,15 +7,15 @@ import type { Statements } from './database.ts';
 export type ReadAudiences = (tx: Statements) => Promise<readonly Audience[]>;
 
 export function createAudiences(options: {
-  readonly readDirectory: (tx: Statements) => Promise<StreamDirectory>;
+  /** Of what is known that is used again which has not changed. */
+  readonly readDirectory: (tx: Statements, known?: StreamDirectory) => Promise<StreamDirectory>;
   /** Whether the stream has the subject. */
   readonly admits: (stream: ListedStream) => (subject: JsonObject) => boolean;
 }): ReadAudiences {
-  let known: { readonly version: number; readonly audiences: readonly Audience[] } | undefined;
+  let known: { readonly directory: StreamDirectory; readonly audiences: readonly Audience[] } | undefined;
   return async (tx) => {
-    const version = await readVersion(tx);
-    if (known?.version === version) return known.audiences;
-    const directory = await options.readDirectory(tx);
+    const directory = await options.readDirectory(tx, known?.directory);
+    if (known?.directory === directory) return known.audiences;
     const audiences = directory.streams.flatMap((stream): readonly Audience[] => {
       if (stream.status === 'disabled') return [];
       const delivered = new Set(stream.eventsDelivered);
@@ -24,18 +23,7 @@ export function createAudiences(options: {
       const hears = (eventType: string, subject: JsonObject) => delivered.has(eventType) && isOn(subject);
       return [{ id: stream.id, aud: stream.aud, hears }];
     });
-    if (known === undefined || directory.version > known.version) {
-      known = { version: directory.version, audiences };
-    }
+    if (known === undefined || directory.version > known.directory.version) known = { directory, audiences };
     return audiences;
   };
-}
-
-async function readVersion(tx: Statements): Promise<number> {
-  const { rows } = await tx.execute<{ version: number }>(
-    sql`SELECT version::float8 AS version FROM hub.stream_changes`,
-  );
-  const [row] = rows;
-  if (row === undefined) throw new Error('hub.stream_changes has no row');
-  return row.version;
 }

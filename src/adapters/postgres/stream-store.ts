@@ -20,7 +20,7 @@ export function createStreamStore(options: {
 }): StreamStore {
   const { database, announcer, sealer } = options;
   const { db } = database;
-  const seal = (id: StreamId, authorization: string) => sealer.seal(authorization, contextOf(id));
+  const seal = (id: StreamId, authorization: string) => sealer.seal(authorization, authorizationContext(id));
   return {
     async create(stream, authorization, by) {
       await database.transact(async (tx) => {
@@ -90,7 +90,9 @@ export function createStreamStore(options: {
         .select({ sealed: streams.authorizationSealed })
         .from(streams)
         .where(eq(streams.id, id));
-      return row === undefined || row.sealed === null ? undefined : sealer.open(row.sealed, contextOf(id));
+      return row === undefined || row.sealed === null
+        ? undefined
+        : sealer.open(row.sealed, authorizationContext(id));
     },
 
     async noteActivity(id, atMs) {
@@ -121,7 +123,8 @@ export async function lockStream(tx: Statements, id: StreamId): Promise<StreamRo
   return row;
 }
 
-const contextOf = (id: StreamId): string => `authorization of stream ${id}`;
+/** What an Authorization value is sealed to. */
+export const authorizationContext = (id: StreamId): string => `authorization of stream ${id}`;
 
 type Updated = {
   readonly stream: Stream;

@@ -1,0 +1,62 @@
+import { sql } from 'drizzle-orm';
+import type { Millis } from '../../core/vocabulary.ts';
+import type { Reading } from '../../http/metrics.ts';
+import type { Database } from './database.ts';
+import { rowsPerStatementMax } from './feed-append.ts';
+
+const dayMs = 24 * 60 * 60_000;
+/** Delivered and cancelled ones are looked at for so long. */
+const settledKeptMs = 7 * dayMs;
+/** Dead ones may be replayed for so long; those that are held by a pause wait so long. */
+const deadKeptMs = 30 * dayMs;
+/** SETs that one stream may have waiting: of more the oldest are given up. Published as the buffer of a paused stream. */
+export const pendingPerStreamMax = 100_000;
+
+/**
+ * Forgets what nobody asks for any more, and gives up what has waited too long or is too much.
+ *
+ * @returns how many rows were touched.
+ * @see SSF 1.0 §8.1.2.1, IOP §2.3.5
+ */
+export async function sweepDeliveries(database: Database, nowMs: Millis, stop: AbortSignal): Promise<number> {
+  const givenUp = JSON.stringify({ err: 'expired', description: 'It waited too long.', at_ms: nowMs });
+  const steps = [
+    sql`DELETE FROM hub.deliveries WHERE seq = ANY (ARRAY(
+      SELECT seq FROM hub.deliveries WHERE state <> 'pending'
+         AND settled_at_ms < CASE WHEN state = 'dead' THEN ${nowMs - deadKeptMs} ELSE ${nowMs - settledKeptMs} END
+       LIMIT ${rowsPerStatementMax}))`,
+    sql`UPDATE hub.deliveries SET state = 'dead', settled_at_ms = ${nowMs}, last_answer = ${givenUp}::jsonb
+         WHERE seq = ANY (ARRAY(
+      SELECT seq FROM hub.deliveries WHERE state = 'pending' AND created_at_ms < ${nowMs - deadKeptMs} LIMIT ${rowsPerStatementMax}))`,
+    sql`UPDATE hub.deliveries SET state = 'dead', settled_at_ms = ${nowMs}, last_answer = ${givenUp}::jsonb
+         WHERE seq = ANY (ARRAY(
+      SELECT d.seq FROM hub.streams s CROSS JOIN LATERAL (
+        SELECT e.seq FROM hub.deliveries e WHERE e.stream_id = s.id AND e.state = 'pending'
+         ORDER BY e.denies DESC, e.seq DESC OFFSET ${pendingPerStreamMax} LIMIT ${rowsPerStatementMax}) d
+       LIMIT ${rowsPerStatementMax}))`,
+  ];
+  let total = 0;
+  for (const step of steps) {
+    for (let rows = rowsPerStatementMax; rows === rowsPerStatementMax && !stop.aborted; ) {
+      rows = (await database.db.execute(step)).rowCount ?? 0;
+      total += rows;
+    }
+  }
+  return total;
+}
+
+/** Of each stream that has any: SETs that wait and that are dead, and the age of the oldest that waits. */
+export async function readDeliveryCounts(database: Database, nowMs: Millis): Promise<readonly Reading[]> {
+  const { rows } = await database.db.execute<{ stream: string; state: string; value: number }>(sql`
+    SELECT s.id AS stream, x.state, x.value FROM hub.streams s CROSS JOIN LATERAL (
+      SELECT 'pending' AS state, count(*)::float8 AS value FROM (
+        SELECT FROM hub.deliveries d WHERE d.stream_id = s.id AND d.state = 'pending' LIMIT ${pendingPerStreamMax}) p
+      UNION ALL
+      SELECT 'dead', count(*)::float8 FROM (
+        SELECT FROM hub.deliveries d WHERE d.stream_id = s.id AND d.state = 'dead' LIMIT ${pendingPerStreamMax}) q
+      UNION ALL
+      SELECT 'oldest_pending_seconds', coalesce((${nowMs}::float8 - min(d.created_at_ms)) / 1000, 0)
+        FROM hub.deliveries d WHERE d.stream_id = s.id AND d.state = 'pending') x
+     WHERE x.value > 0 LIMIT ${rowsPerStatementMax}`);
+  return rows.map(({ stream, state, value }) => ({ labels: { stream, state }, value }));
+}
