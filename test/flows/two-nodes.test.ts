@@ -1,3 +1,4 @@
+import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { isEntry, openSse, type SseClient } from '../points/support/sse.ts';
 import { callHub, type CallOptions, type Hub, startHub } from '../support/a-hub.ts';
@@ -17,16 +18,17 @@ onlyOnServer('two nodes', (fixture) => {
     const feeds: SseClient[] = [];
     let kills = 0;
 
+    const environment = () => ({
+      ...secrets,
+      DATABASE_URL: String(fixture.options.databaseUrl),
+      REDIS_URL: redis.url,
+    });
+
     beforeAll(async () => {
-      const environment = {
-        ...secrets,
-        DATABASE_URL: String(fixture.options.databaseUrl),
-        REDIS_URL: redis.url,
-      };
       const { dataDir } = fixture.options;
       [here, there] = await Promise.all([
-        startHub(environment, dataDir),
-        startHubProcess({ ...environment, DATA_DIR: dataDir }),
+        startHub(environment(), dataDir),
+        startHubProcess({ ...environment(), DATA_DIR: dataDir }),
       ]);
       for (const { url } of [here, there]) feeds.push(await openFeed(url));
     });
@@ -115,6 +117,14 @@ onlyOnServer('two nodes', (fixture) => {
       await expectNotices([]);
     });
 
+    it('both listen on one channel, that of their database', async () => {
+      const client = new Redis(redis.url);
+      const channels = (await client.pubsub('CHANNELS', 'caep-hub:*')) as string[];
+      expect(channels).toEqual([expect.stringMatching(/^caep-hub:[0-9a-f]{16}:wake-ups$/)]);
+      expect(await client.pubsub('NUMSUB', ...channels)).toEqual([channels[0], 2]);
+      client.disconnect();
+    });
+
     it('a token revoked at one ends at the other', expectTokenEnds);
 
     it('a scheduled lift is done once', expectLiftedOnce);
@@ -130,6 +140,17 @@ onlyOnServer('two nodes', (fixture) => {
         const { text } = await call('GET', '/metrics');
         expect(text).toMatch(/^caep_hub_alerts_total\{kind="redis-away"\} 1$/m);
       }
+    });
+
+    it('a node starts without it, hears of what is killed, and ends in order', async () => {
+      const third = await startHubProcess({ ...environment(), DATA_DIR: fixture.options.dataDir });
+      const feed = await openFeed(third.url);
+      const ids = await killAtBoth(2);
+      await feed.until(({ data }) => data['id'] === ids.at(-1));
+      expect(feed.events.filter(isEntry).map(({ data }) => data['id'])).toEqual(ids);
+      await third.stop();
+      expect(feed.events.at(-1)?.event).toBe('goodbye');
+      expect(third.child.exitCode).toBe(0);
     });
 
     it('and go on with it when it is back, and empty', async () => {
