@@ -6,6 +6,7 @@ import { addRevocationCommands } from './commands/revocations.ts';
 import { addPointCommands } from './commands/points.ts';
 import { addSourceCommands } from './commands/sources.ts';
 import { addIssuerCommands } from './commands/issuers.ts';
+import { addStreamCommands } from './commands/streams.ts';
 import { addTokenCommands } from './commands/tokens.ts';
 import { addAuditCommands } from './commands/audit.ts';
 import { addHeldCommands } from './commands/held.ts';
@@ -89,6 +90,7 @@ function createProgram(bind: Bind, screen: Screen, surroundings: Surroundings): 
   addPointCommands(program, bind);
   addSourceCommands(program, bind);
   addIssuerCommands(program, bind);
+  addStreamCommands(program, bind);
   addTokenCommands(program, bind);
   addAuditCommands(program, bind);
   addHeldCommands(program, bind);
