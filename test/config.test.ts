@@ -100,6 +100,33 @@ describe('the environment', () => {
     }
   });
 
+  it.each([
+    'https://hub.example',
+    'https://hub.example:8443/tenant/a',
+    'http://localhost:8080',
+    'http://127.0.0.1',
+    'http://[::1]:1',
+  ])('takes PUBLIC_URL=%s as it stands', (PUBLIC_URL) => {
+    expect(parseConfig({ PUBLIC_URL }).publicUrl).toBe(PUBLIC_URL);
+  });
+
+  it.each([
+    'https://hub.example/',
+    'https://hub.example/a/',
+    'https://hub.example/a/../b',
+    'https://hub.example:443',
+    'https://hub.example:99999',
+    'https://Hub.example',
+    'https://hub.example?x',
+    'https://hub.example#x',
+    'https://mara@hub.example',
+    'http://hub.example',
+    'http://127.1',
+    'hub.example',
+  ])('refuses PUBLIC_URL=%s: no two parties would compare the same bytes', (PUBLIC_URL) => {
+    expect(refusalOf({ PUBLIC_URL }).errors).toMatchObject([{ path: 'PUBLIC_URL' }]);
+  });
+
   it('refuses an admin token that no Authorization header can carry', () => {
     expect(refusalOf({ ADMIN_TOKEN: `${long} ` }).errors).toMatchObject([{ path: 'ADMIN_TOKEN' }]);
     expect(refusalOf({ ADMIN_TOKEN: `${long}ü` }).errors).toMatchObject([{ path: 'ADMIN_TOKEN' }]);

@@ -6,8 +6,8 @@ import { spanText } from './text.ts';
 
 const spanUnits = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 const spanShape = /^(\d{1,9})(ms|s|m|h|d)$/;
-/** Of a file or of stdin that is taken for JSON. */
-const jsonBytesMax = 1_048_576;
+/** Of a file that is read whole. */
+const fileBytesMax = 1_048_576;
 
 /** Milliseconds of `500ms`, `5s`, `30m`, `2h`, `7d`. @throws CliProblem naming the option. */
 export function parseSpan(option: string, text: string, mostMs = Number.POSITIVE_INFINITY): number {
@@ -75,7 +75,7 @@ export function readPairs<Key extends string>(
 
 /** JSON as written, or `@FILE`. @throws CliProblem for anything but an object. */
 export async function readJsonObject(option: string, text: string): Promise<JsonObject> {
-  const json = text.startsWith('@') ? await readJsonFile(option, text.slice(1)) : text;
+  const json = text.startsWith('@') ? await readTextFile(option, text.slice(1)) : text;
   try {
     const value: unknown = JSON.parse(json);
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as JsonObject;
@@ -88,11 +88,12 @@ export async function readJsonObject(option: string, text: string): Promise<Json
   );
 }
 
-async function readJsonFile(option: string, path: string): Promise<string> {
+/** A short file, as text. @throws CliProblem for one that cannot be read or is too long. */
+export async function readTextFile(option: string, path: string): Promise<string> {
   const bytes = await readFile(path).catch((error: unknown) => {
     const why = error instanceof Error && 'code' in error ? ` (${String(error.code)})` : '';
     throw wrongUsage(`${option}: ${path} cannot be read${why}.`);
   });
-  if (bytes.length <= jsonBytesMax) return bytes.toString('utf8');
-  throw wrongUsage(`${option}: ${path} is longer than ${jsonBytesMax} bytes.`);
+  if (bytes.length <= fileBytesMax) return bytes.toString('utf8');
+  throw wrongUsage(`${option}: ${path} is longer than ${fileBytesMax} bytes.`);
 }

@@ -7,6 +7,7 @@ import { addPointCommands } from './commands/points.ts';
 import { addSourceCommands } from './commands/sources.ts';
 import { addIssuerCommands } from './commands/issuers.ts';
 import { addKeyCommands } from './commands/keys.ts';
+import { addStreamCommands } from './commands/streams.ts';
 import { addTokenCommands } from './commands/tokens.ts';
 import { addAuditCommands } from './commands/audit.ts';
 import { addHeldCommands } from './commands/held.ts';
@@ -90,6 +91,7 @@ function createProgram(bind: Bind, screen: Screen, surroundings: Surroundings): 
   addPointCommands(program, bind);
   addSourceCommands(program, bind);
   addIssuerCommands(program, bind);
+  addStreamCommands(program, bind);
   addTokenCommands(program, bind);
   addKeyCommands(program, bind);
   addAuditCommands(program, bind);

@@ -103,8 +103,10 @@ function changeOf(before: Stream, body: Static<typeof StreamPatchBody>): StreamC
     ...settingsOf(body),
     ...(description === undefined ? {} : { description: cutDescription(description) }),
   };
-  if (status !== undefined) return withStatus(stream, status, reason);
-  return { stream, audit: { action: 'stream.changed', detail: { members: Object.keys(body) } } };
+  const members = Object.keys(body);
+  if (status === undefined) return { stream, audit: { action: 'stream.changed', detail: { members } } };
+  const change = withStatus(stream, status, reason);
+  return { ...change, audit: { ...change.audit, detail: { ...change.audit.detail, members } } };
 }
 
 function refuseLoneReason({ status, reason }: Static<typeof StreamPatchBody>): void {

@@ -54,7 +54,7 @@ export type StreamChange = {
 export type StreamSubjectStore = {
   /**
    * What the latest call said of this very subject. It replaces what was said of it before, and is kept only where it makes
-   * a difference: a stream that has everybody need not list one of them.
+   * a difference: a stream that has everybody need not list one of them. What makes none is audited, and no change.
    *
    * @throws Problem `not-found` when the stream has gone, `too-many-subjects` when it lists `subjectsPerStreamMax`.
    */

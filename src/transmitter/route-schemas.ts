@@ -108,6 +108,7 @@ export const routes = {
       summary: 'Add a subject',
       description: 'SSF 1.0 §8.1.3.2. Says nothing of whether such a subject is known.',
       body: AddSubjectBody,
+      response: { 200: Type.Unsafe<void>({ type: 'null', description: 'Empty.' }) },
     },
   },
   removeSubject: {

@@ -45,7 +45,7 @@ forEachDatabase('stream subjects', (fixture) => {
     await store.put(id, aListed('removed', ann), by);
     await store.put(id, aListed('removed', ann), by);
     expect([await store.count(id), await subjectsOf()]).toEqual([0, []]);
-    expect(announced.filter((topic) => topic === 'streams')).toHaveLength(5);
+    expect(announced.filter((topic) => topic === 'streams')).toHaveLength(4);
     const { rows } = await fixture.database.pool.query(
       `SELECT action FROM hub.audit_log WHERE target = 'str_1' ORDER BY id`,
     );

@@ -3,7 +3,7 @@ import type { Stream, StreamSubject } from '../../src/core/stream.ts';
 import { type JsonObject, setId, type StreamId, streamId } from '../../src/core/vocabulary.ts';
 
 export const streamAtMs = 1_763_764_000_000;
-export const sessionRevoked = 'https://schemas.openid.net/secevent/caep/event-type/session-revoked';
+const sessionRevoked = 'https://schemas.openid.net/secevent/caep/event-type/session-revoked';
 
 /** An enabled poll stream of `token:siem` with everybody on it, unless said otherwise. */
 export function aStream(id: string, parts: Partial<Stream> = {}): Stream {

@@ -21,8 +21,8 @@ export function createStreamSubjectStore(options: {
   const { database, announcer } = options;
   return {
     async put(id, subject, by) {
-      await database.transact((tx) => putIn(tx, id, subject, by));
-      announcer.announce('streams');
+      const changed = await database.transact((tx) => putIn(tx, id, subject, by));
+      if (changed) announcer.announce('streams');
     },
     async count(id) {
       const [row] = await database.db
@@ -34,20 +34,22 @@ export function createStreamSubjectStore(options: {
   };
 }
 
-async function putIn(tx: Statements, id: StreamId, entry: StreamSubject, by: By): Promise<void> {
+/** Whether it makes a difference. */
+async function putIn(tx: Statements, id: StreamId, entry: StreamSubject, by: By): Promise<boolean> {
   const stream = await lockStream(tx, id);
   if (stream === undefined) throw new Problem('not-found', 'There is no such stream.');
-  const version = await countChange(tx);
   const key = keyOf(entry.subject);
-  const grown = (await saysNothing(tx, stream, entry))
-    ? -(await forget(tx, id, key))
-    : await remember(tx, stream, { key, entry, version, by });
+  const detail = { subject_key: key, verified: entry.verified };
+  await insertAudit(tx, [auditOf(id, by, { action: `stream.subject-${entry.listed}`, detail })]);
+  const gone = (await saysNothing(tx, stream, entry)) ? await forget(tx, id, key) : undefined;
+  if (gone === 0) return false;
+  const version = await countChange(tx);
+  const grown = gone === undefined ? await remember(tx, stream, { key, entry, version, by }) : -gone;
   await tx
     .update(streams)
     .set({ subjects: stream.subjects + grown, subjectsVersion: version })
     .where(eq(streams.id, id));
-  const detail = { subject_key: key, verified: entry.verified };
-  await insertAudit(tx, [auditOf(id, by, { action: `stream.subject-${entry.listed}`, detail })]);
+  return true;
 }
 
 /**

@@ -1,0 +1,61 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type Hub, startHub } from '../support/a-hub.ts';
+import { asCaller, runCli } from './support/run-cli.ts';
+
+let hub: Hub;
+let directory: string;
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'caep-hub-cli-'));
+  hub = await startHub();
+}, 120_000);
+afterAll(async () => {
+  await hub?.stop();
+  rmSync(directory, { recursive: true, force: true });
+}, 60_000);
+const run = (line: string) => runCli(line.split(' '), asCaller(hub));
+
+it('a stream is created, paused, resumed, verified, shown and deleted', async () => {
+  const file = join(directory, 'siem.secret');
+  writeFileSync(file, 'Bearer hunter2\n');
+  const made = await run(
+    `stream create --receiver siem --push https://siem.example/sets --authorization-file ${file} --event session-revoked --inactivity-timeout 2h --json`,
+  );
+  expect([made.exitCode, made.stderr]).toEqual([0, '']);
+  expect(made.stdout).not.toContain('hunter2');
+  const stream = JSON.parse(made.stdout) as Record<string, unknown>;
+  expect(stream).toMatchObject({
+    receiver: 'token:siem',
+    delivery: { endpoint_url: 'https://siem.example/sets', authorized: true },
+    inactivity_timeout: 7_200,
+  });
+  const id = String(stream['id']);
+  expect((await run(`stream verify ${id}`)).stdout).toContain('on its way');
+  expect((await run(`stream pause ${id} --reason maintenance`)).stdout).toContain('what comes is held');
+  expect((await run(`stream verify ${id}`)).exitCode).toBe(4);
+  const shown = (await run(`stream show ${id}`)).stdout;
+  expect(shown).toMatch(/status +paused: maintenance/);
+  expect(shown).toMatch(/carries +session-revoked/);
+  expect(shown).toMatch(/paused after +2 h/);
+  expect((await run(`stream pause ${id} --drop`)).stdout).toContain('disabled');
+  expect((await run(`stream resume ${id}`)).stdout).toContain('enabled');
+  expect((await run('stream list --receiver siem')).stdout).toContain('to https://siem.example/sets');
+  expect((await run('stream list --receiver nobody')).stdout).toBe('No streams.\n');
+  expect((await run(`stream delete ${id}`)).exitCode).toBe(0);
+  expect((await run(`stream show ${id}`)).exitCode).toBe(4);
+});
+
+it('is polled unless it is told to push, and a secret goes with a push only', async () => {
+  expect((await run('stream create --receiver siem')).stdout).toMatch(
+    /delivery +poll at http.*\/ssf\/poll\/str_/,
+  );
+  const alone = await run('stream create --receiver siem --authorization-file ./x');
+  expect([alone.exitCode, alone.stderr.includes('--push')]).toEqual([2, true]);
+  const missing = await run(
+    'stream create --receiver siem --push https://a.example --authorization-file ./none',
+  );
+  expect([missing.exitCode, missing.stderr.includes('cannot be read')]).toEqual([2, true]);
+  expect((await run('stream create --help')).stdout).toContain('Examples:');
+});
