@@ -97,3 +97,10 @@ export async function readTextFile(option: string, path: string): Promise<string
   if (bytes.length <= fileBytesMax) return bytes.toString('utf8');
   throw wrongUsage(`${option}: ${path} is longer than ${fileBytesMax} bytes.`);
 }
+
+/** Milliseconds of a date and time such as `2026-11-24T12:00:00Z`. @throws CliProblem */
+export function parseTime(option: string, text: string): number {
+  const at = /^\d{4}-\d{2}-\d{2}/.test(text) ? Date.parse(text) : Number.NaN;
+  if (!Number.isNaN(at)) return at;
+  throw wrongUsage(`${option} ${text} is not a time.`, 'Write it like 2026-11-24T12:00:00Z.');
+}

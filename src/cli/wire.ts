@@ -13,6 +13,7 @@ import type { CheckReply, RevocationReply } from '../revocations/schemas.ts';
 import type { SourceReply } from '../sources/schemas.ts';
 import type { KeyReply, RotationReply } from '../transmitter/key-schemas.ts';
 import type { StreamReply } from '../transmitter/admin-schemas.ts';
+import type { DeadLetterReply } from '../transmitter/undelivered-routes.ts';
 
 /** What travels, as the schemas of the features have it. */
 export type SignalRequest = Static<typeof SignalBody>;
@@ -50,6 +51,7 @@ export type AddedPoint = Static<typeof AddedPointReply>;
 export type Report = Static<typeof ReportsReply>['items'][number];
 export type Source = Static<typeof SourceReply>;
 export type Stream = Static<typeof StreamReply>;
+export type DeadLetter = Static<typeof DeadLetterReply>;
 export type Issuer = Static<typeof IssuerReply>;
 export type Token = Static<typeof TokenReply>;
 export type NewToken = Static<typeof NewTokenReply>;

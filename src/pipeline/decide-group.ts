@@ -124,7 +124,7 @@ function settle<T>(run: () => T): Settled<T> {
 }
 
 /** Each of them is a row to write: what lifts a denial also puts the cut-off that it leaves behind. */
-export const entriesOf = ({ decision: { puts, lifts, standing } }: DecidedSignal): number =>
+const entriesOf = ({ decision: { puts, lifts, standing } }: DecidedSignal): number =>
   Math.max(puts.length, lifts.length, standing.length);
 
 /** Rows that it writes: what a group has too many of it does not write together. */

@@ -21,7 +21,7 @@ const idsMax = 1_000;
 const config = { scopes: ['streams.write'] } as const;
 const IdParams = Type.Object({ id: Type.String({ maxLength: 64 }) });
 
-const DeadLetterReply = Type.Object({
+export const DeadLetterReply = Type.Object({
   jti: Type.String(),
   event_type: Type.String(),
   signal_id: Type.Optional(Type.String()),
@@ -46,7 +46,7 @@ const listDead = {
     params: IdParams,
     querystring: Type.Object(
       {
-        cursor: Type.Optional(Type.Integer({ minimum: 0 })),
+        cursor: Type.Optional(Type.Integer({ minimum: 0, description: '`next_cursor` of the page before.' })),
         limit: Type.Optional(Type.Integer({ minimum: 1, maximum: pageMax, default: 50 })),
       },
       { additionalProperties: false },

@@ -59,3 +59,14 @@ it('is polled unless it is told to push, and a secret goes with a push only', as
   expect([missing.exitCode, missing.stderr.includes('cannot be read')]).toEqual([2, true]);
   expect((await run('stream create --help')).stdout).toContain('Examples:');
 });
+
+it('what a receiver does not take is listed, counted, sent again, and shown before by a sample', async () => {
+  const made = await run('stream create --receiver crm --event session-revoked --json');
+  const { id } = JSON.parse(made.stdout) as { id: string };
+  expect((await run(`stream sample ${id}`)).stdout).toMatch(/1 events?\.\n.*session-revoked/);
+  expect((await run(`stream dead ${id}`)).stdout).toContain('No dead letters');
+  expect((await run(`stream replay ${id} --dry-run`)).stdout).toBe('0 SETs would be sent again.\n');
+  const wrong = await run(`stream replay ${id} --from yesterday`);
+  expect([wrong.exitCode, wrong.stderr]).toEqual([2, expect.stringContaining('2026-11-24T12:00:00Z')]);
+  expect((await run('stream dead str_none')).exitCode).toBe(4);
+});

@@ -10,7 +10,7 @@ const settledKeptMs = 7 * dayMs;
 /** Dead ones may be replayed for so long; those that are held by a pause wait so long. */
 const deadKeptMs = 30 * dayMs;
 /** SETs that one stream may have waiting: of more the oldest are given up. Published as the buffer of a paused stream. */
-export const pendingPerStreamMax = 100_000;
+const pendingPerStreamMax = 100_000;
 
 /**
  * Forgets what nobody asks for any more, and gives up what has waited too long or is too much.

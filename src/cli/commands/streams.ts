@@ -1,15 +1,17 @@
 import { Option, type Command } from 'commander';
 import { defaultSubjects, deliveryMethods, signingAlgorithms } from '../../core/stream.ts';
 import type { JsonObject } from '../../core/vocabulary.ts';
-import { parseCount, parseSpan, readTextFile, several } from '../arguments.ts';
+import { parseSpan, readTextFile, several } from '../arguments.ts';
 import { wrongUsage } from '../cli-problem.ts';
 import { type Bind, type CommandContext, withExamples } from '../command.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { path } from '../hub.ts';
-import { fields, millisText, spanText, table } from '../text.ts';
+import { type PageOptions, readPage, showPage, withPages } from '../list.ts';
+import { fields, millisText, spanText } from '../text.ts';
 import type { Stream } from '../wire.ts';
+import { addUndeliveredCommands } from './stream-undelivered.ts';
 
-type ListOptions = { readonly receiver?: string; readonly limit: string };
+type ListOptions = PageOptions & { readonly receiver?: string };
 type CreateOptions = {
   readonly receiver: string;
   readonly push?: string;
@@ -25,11 +27,9 @@ type StatusOptions = { readonly reason?: string; readonly drop?: true };
 export function addStreamCommands(program: Command, bind: Bind): void {
   const stream = program.command('stream').description('what the hub sends to downstream receivers (SSF)');
   bind<ListOptions>(
-    stream
-      .command('list')
-      .description('list streams')
-      .option('--receiver <name>', 'of this receiver')
-      .option('--limit <count>', 'at most so many', '50'),
+    withPages(
+      stream.command('list').description('list streams').option('--receiver <name>', 'of this receiver'),
+    ),
     list,
   );
   bind(stream.command('show').description('show a stream').argument('<ID>', 'str_…'), show);
@@ -62,6 +62,7 @@ export function addStreamCommands(program: Command, bind: Bind): void {
     stream.command('verify').description('send a verification event over it').argument('<ID>', 'str_…'),
     verify,
   );
+  addUndeliveredCommands(stream, bind);
 }
 
 function addCreate(stream: Command, bind: Bind): void {
@@ -85,24 +86,14 @@ function addCreate(stream: Command, bind: Bind): void {
   );
 }
 
-async function list({ connect, screen }: CommandContext, options: ListOptions): Promise<ExitCode> {
-  const { receiver, limit } = options;
-  const hub = await connect();
+async function list(context: CommandContext, options: ListOptions): Promise<ExitCode> {
+  const { receiver } = options;
   const query = receiver === undefined ? {} : { receiver };
-  const page = await hub.list<Stream>('/v1/streams', query, parseCount('--limit', limit, 1));
-  screen.show(page, ({ items }) =>
-    table(
-      ['stream', 'receiver', 'status', 'goes', 'description'],
-      items.map((stream) => [
-        stream.id,
-        stream.receiver,
-        stream.status,
-        wayOf(stream),
-        stream.description ?? '',
-      ]),
-      'No streams.',
-    ),
-  );
+  showPage(context.screen, await readPage<Stream>(context, '/v1/streams', query, options), {
+    header: ['stream', 'receiver', 'status', 'goes', 'description'],
+    cells: (stream) => [stream.id, stream.receiver, stream.status, wayOf(stream), stream.description ?? ''],
+    empty: 'No streams.',
+  });
   return exitCodes.done;
 }
 

@@ -27,8 +27,8 @@ function everythingOf({ database }: DatabaseFixture) {
     announced,
     clock,
     store,
-    management: createManagement({ ...maker, store, subjects }),
-    operation: createOperation({ ...maker, store }),
+    management: createManagement({ ...maker, store, subjects, refuseEndpoint: () => undefined }),
+    operation: createOperation({ ...maker, store, refuseEndpoint: () => undefined }),
     pauseInactive: createPauseInactive({ ...maker, store, nowMs: () => clock.atMs }),
   };
 }

@@ -1,0 +1,114 @@
+import type { Command } from 'commander';
+import { parseTime, several } from '../arguments.ts';
+import { type Bind, type CommandContext, withExamples } from '../command.ts';
+import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import { path } from '../hub.ts';
+import { type PageOptions, readPage, showPage, withPages } from '../list.ts';
+import { millisText } from '../text.ts';
+import type { DeadLetter } from '../wire.ts';
+
+type ReplayOptions = {
+  readonly set?: readonly string[];
+  readonly from?: string;
+  readonly until?: string;
+  readonly dryRun?: true;
+};
+
+/** `stream dead|replay|sample`: what did not get through, and what would. */
+export function addUndeliveredCommands(stream: Command, bind: Bind): void {
+  bind<PageOptions>(
+    withPages(
+      stream
+        .command('dead')
+        .description('list the SETs that a receiver did not take, with its last answer')
+        .argument('<ID>', 'str_…'),
+    ),
+    listDead,
+  );
+  bind<ReplayOptions>(
+    withExamples(
+      stream
+        .command('replay')
+        .description('send dead SETs again: the same bytes')
+        .argument('<ID>', 'str_…')
+        .option('--set <jti>', 'only this one (may be repeated)', several)
+        .option('--from <time>', 'made at or after this time, such as 2026-11-24T12:00:00Z')
+        .option('--until <time>', 'made at or before this time')
+        .option('--dry-run', 'only count them'),
+      ['stream replay str_01JD… --dry-run', 'stream replay str_01JD… --from 2026-11-24T12:00:00Z'],
+    ),
+    replay,
+  );
+  bind(
+    stream
+      .command('sample')
+      .description('send one of each event that the stream delivers, about sample@example.com')
+      .argument('<ID>', 'str_…'),
+    sample,
+  );
+}
+
+async function listDead(
+  context: CommandContext,
+  options: PageOptions,
+  [id = '']: readonly string[],
+): Promise<ExitCode> {
+  showPage(
+    context.screen,
+    await readPage<DeadLetter>(context, path`/v1/streams/${id}/dead-letters`, {}, options),
+    {
+      header: ['set', 'event', 'attempts', 'dead since', 'answer'],
+      cells: ({ jti, event_type: type, attempts, dead_since_ms: since, answer }) => [
+        jti,
+        type.slice(type.lastIndexOf('/') + 1),
+        String(attempts),
+        millisText(since),
+        [answer.status, answer.err, answer.description].filter((part) => part !== undefined).join(' '),
+      ],
+      empty: 'No dead letters: the receiver took everything, or it is still on its way.',
+    },
+  );
+  return exitCodes.done;
+}
+
+async function replay(
+  { connect, screen }: CommandContext,
+  { set, from, until, dryRun }: ReplayOptions,
+  [id = '']: readonly string[],
+): Promise<ExitCode> {
+  const body = {
+    ...(set === undefined ? {} : { jtis: [...set] }),
+    ...(from === undefined ? {} : { from_ms: parseTime('--from', from) }),
+    ...(until === undefined ? {} : { until_ms: parseTime('--until', until) }),
+  };
+  const hub = await connect();
+  const query = dryRun === true ? { dry_run: true } : {};
+  const answer = await hub.call<Replayed>('POST', path`/v1/streams/${id}/replay`, { body, query });
+  screen.show(answer, ({ count, dry_run: isDry }) => [
+    `${count} ${count === 1 ? 'SET' : 'SETs'} ${isDry ? 'would be sent again.' : 'on the way again.'}`,
+  ]);
+  return exitCodes.done;
+}
+
+type Replayed = { readonly count: number; readonly dry_run: boolean };
+
+async function sample(
+  { connect, screen }: CommandContext,
+  _: object,
+  [id = '']: readonly string[],
+): Promise<ExitCode> {
+  const hub = await connect();
+  const answer = await hub.call<{ readonly event_types: readonly string[] }>(
+    'POST',
+    path`/v1/streams/${id}/samples`,
+  );
+  screen.show(answer, ({ event_types: types }) =>
+    types.length === 0
+      ? ['The stream delivers no events: its receiver asked for none.']
+      : [
+          `On the way, about sample@example.com: ${types.length} ${types.length === 1 ? 'event' : 'events'}.`,
+          ...types.map((type) => `  ${type}`),
+        ],
+  );
+  return exitCodes.done;
+}
