@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { sql } from 'drizzle-orm';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { readStreamDirectory } from '../../src/adapters/postgres/stream-directory.ts';
 import { createStreamStore } from '../../src/adapters/postgres/stream-store.ts';
@@ -130,6 +131,33 @@ forEachDatabase('stream subjects', (fixture) => {
     expect(second.streams[0]?.subjects).toBe(first.streams[0]?.subjects);
     expect(second.streams[1]?.subjects).toEqual([aListed('removed', ann)]);
     expect(second.streams[1]).toMatchObject({ aud: 'token:siem/str_2', method: 'poll', status: 'enabled' });
+  });
+
+  it('changes, subjects, removals and SETs of the same streams never wait for each other in a circle', async () => {
+    const ids = ['str_1', 'str_2', 'str_3'].map(streamId);
+    for (const one of ids) await streams.create(aStream(one, { defaultSubjects: 'NONE' }), undefined, by);
+    const fanOut = (turn: number) =>
+      fixture.database.transact(async (tx) => {
+        const { streams: listed } = await readStreamDirectory(tx);
+        for (const stream of listed) {
+          await tx.execute(sql`
+            INSERT INTO hub.deliveries (jti, stream_id, principal, denies, control, event_type, claims, due_at_ms, created_at_ms)
+            SELECT ${`set_${turn}_${stream.id}`}, id, 'p', true, false, 'x', '{}', 0, 0
+              FROM hub.streams WHERE id = ${stream.id} FOR KEY SHARE`);
+        }
+      });
+    const work = Array.from({ length: 12 }, (_, turn) => [
+      fanOut(turn),
+      store.put(ids[turn % 2]!, aListed('added', { format: 'opaque', id: String(turn) }), by),
+      streams.update(
+        ids[(turn + 1) % 2]!,
+        (stream) => ({ stream: { ...stream, description: String(turn) }, audit: { action: 'x' } }),
+        by,
+      ),
+      ...(turn === 6 ? [streams.remove(ids[2]!, by)] : []),
+    ]);
+    await Promise.all(work.flat());
+    expect((await read()).streams.map((stream) => stream.id)).toEqual(['str_1', 'str_2']);
   });
 
   it('the directory is never torn, however often streams change meanwhile', async () => {

@@ -137,11 +137,11 @@ async function deliveryOf({ push, authorizationFile }: CreateOptions): Promise<J
   return { ...endpoint, authorization_header: text.replace(/\r?\n$/, '') };
 }
 
-const pause = async (
+async function pause(
   { connect, screen }: CommandContext,
   { reason, drop }: StatusOptions,
   [id = '']: readonly string[],
-): Promise<ExitCode> => {
+): Promise<ExitCode> {
   const body = {
     status: drop === true ? 'disabled' : 'paused',
     ...(reason !== undefined && { reason }),
@@ -153,20 +153,20 @@ const pause = async (
       : `${id} is ${status}: what comes is held. caep-hub stream resume ${id} lets it go.`,
   ]);
   return exitCodes.done;
-};
+}
 
-const resume = async (
+async function resume(
   { connect, screen }: CommandContext,
   { reason }: StatusOptions,
   [id = '']: readonly string[],
-): Promise<ExitCode> => {
+): Promise<ExitCode> {
   const body = { status: 'enabled', ...(reason !== undefined && { reason }) };
   const hub = await connect();
   screen.show(await hub.call<Stream>('PATCH', path`/v1/streams/${id}`, { body }), ({ status }) => [
     `${id} is ${status}.`,
   ]);
   return exitCodes.done;
-};
+}
 
 async function remove(
   { connect, screen }: CommandContext,
