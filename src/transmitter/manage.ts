@@ -145,7 +145,8 @@ export function withStatus(before: Stream, status: StreamStatus, reason: string 
   const { statusReason: _, ...rest } = before;
   return {
     stream: { ...rest, status, ...(reason === undefined ? {} : { statusReason: reason }) },
-    ...(status === 'disabled' ? { drops: 'all' as const } : {}),
+    // A signal that was under way may have left something after it was disabled.
+    ...(status === 'disabled' || before.status === 'disabled' ? { drops: 'all' as const } : {}),
     audit: {
       action: 'stream.status-changed',
       detail: { before: before.status, status, ...(reason === undefined ? {} : { reason }) },
