@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { coalesce } from '../core/coalesce.ts';
 import { formatPosition, type Heartbeat, type Hello } from '../core/feed.ts';
 import { Problem } from '../core/problem.ts';
 import type { Millis, PointName, TokenId } from '../core/vocabulary.ts';
@@ -64,7 +65,8 @@ export function createFeedConnections(options: FeedConnectionsOptions): FeedConn
   let closing = false;
 
   const visitAll = (visit: (connection: Connection) => void) => visitInTurns(connections, limits, visit);
-  memory.onNews(oneAtATime(() => visitAll(({ stream }) => stream?.pump())));
+  const pumpAll = coalesce(() => visitAll(({ stream }) => stream?.pump()));
+  memory.onNews(() => void pumpAll());
   memory.onLook(() => {
     configuration.refresh();
     const heartbeat = heartbeatNow(options);
@@ -145,24 +147,6 @@ async function visitInTurns(
     visit(connection);
     if (++visited % socketsPerTurn === 0) await nextTurn();
   }
-}
-
-/** A call during a run means one more run after it. */
-function oneAtATime(run: () => Promise<void>): () => void {
-  let running = false;
-  let again = false;
-  async function runWhileAsked(): Promise<void> {
-    running = true;
-    while (again) {
-      again = false;
-      await run();
-    }
-    running = false;
-  }
-  return () => {
-    again = true;
-    if (!running) void runWhileAsked();
-  };
 }
 
 function beat(

@@ -1,3 +1,4 @@
+import { coalesce } from '../core/coalesce.ts';
 import { parseCursor, type ReceiptAnswer, type ReceiptBody } from '../core/feed.ts';
 import { Problem } from '../core/problem.ts';
 import type { Millis, PointName } from '../core/vocabulary.ts';
@@ -85,7 +86,8 @@ export async function openReceiptBook(options: ReceiptBookOptions): Promise<Rece
     writer: createReceiptWriter(options),
   };
   await readAll(state, options, 0);
-  const refresh = () => readAll(state, options, clock.nowMs() - receiptLimits.clockSkewMs);
+  // One at a time: of two reads the older may be answered last, and would bring back a point that was retired.
+  const refresh = coalesce(() => readAll(state, options, clock.nowMs() - receiptLimits.clockSkewMs));
   const refreshQuietly = () => void refresh().catch(() => undefined);
   const unsubscribe = announcer.subscribe('receipts', refreshQuietly);
   const timer = setInterval(refreshQuietly, receiptLimits.rereadMs);

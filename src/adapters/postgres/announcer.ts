@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { coalesce } from '../../core/coalesce.ts';
 import { topics, type Announcer, type Topic } from '../../pipeline/ports.ts';
 import type { Database } from './database.ts';
 
@@ -15,29 +16,17 @@ export function createAnnouncer(options: {
   const { database, onError } = options;
   const node = randomUUID();
   const listeners = new Map<Topic, Set<() => void>>(topics.map((topic) => [topic, new Set()]));
-  const underWay = new Map<Topic, { again: boolean }>();
 
   function wake(topic: Topic): void {
     for (const listener of listeners.get(topic) ?? []) listener();
   }
 
+  const notifying = new Map(topics.map((topic) => [topic, coalesce(() => notify(topic))]));
   async function notify(topic: Topic): Promise<void> {
-    const running = underWay.get(topic);
-    if (running !== undefined) {
-      running.again = true;
-      return;
-    }
-    const mine = { again: true };
-    underWay.set(topic, mine);
     try {
-      while (mine.again) {
-        mine.again = false;
-        await database.pool.query('SELECT pg_notify($1, $2)', [CHANNEL, `${node} ${topic}`]);
-      }
+      await database.pool.query('SELECT pg_notify($1, $2)', [CHANNEL, `${node} ${topic}`]);
     } catch (error) {
       onError(error);
-    } finally {
-      underWay.delete(topic);
     }
   }
 
@@ -57,7 +46,7 @@ export function createAnnouncer(options: {
   return {
     announce(topic) {
       wake(topic);
-      if (database.kind === 'server') void notify(topic);
+      if (database.kind === 'server') void notifying.get(topic)?.();
     },
     subscribe(topic, listener) {
       listeners.get(topic)?.add(listener);
