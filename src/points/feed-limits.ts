@@ -8,7 +8,7 @@ export const feedLimits = {
   instanceConnectionsMax: 4,
   /** What a reader that had caught up may fall behind. */
   laggingBytesMax: 4 * 1024 * 1024,
-  /** What one socket is given at a time; no more is ever buffered for one reader. */
+  /** What one socket is given at a time, or one entry that is larger; no more is ever buffered for one reader. */
   pieceBytesMax: 256 * 1024,
   /** How long a socket may take nothing. */
   stalledMsMax: 10_000,
