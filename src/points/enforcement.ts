@@ -86,6 +86,11 @@ export function createEnforcementView(options: EnforcementOptions): EnforcementV
   };
 }
 
+export const nothingToEnforce = (): Problem =>
+  new Problem('conflict', 'The signal has put and lifted nothing: there is nothing to enforce.', {
+    hint: 'It may be held, unresolved or only recorded: GET /v1/signals/{id} says what became of it.',
+  });
+
 /** What the tables say of the past; what came in since is in the book. */
 type Written = { readonly receipts: ReadonlyMap<string, Receipt>; readonly notes: readonly ReceiptNote[] };
 

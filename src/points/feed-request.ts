@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders } from 'node:http';
 import { type Cursor, parseCursor } from '../core/feed.ts';
 import { Problem } from '../core/problem.ts';
 import type { Caller } from '../http/caller.ts';
@@ -36,10 +36,4 @@ export function readCursor(
     });
   }
   return cursor;
-}
-
-export function stopWhenClosed(request: IncomingMessage): AbortSignal {
-  const controller = new AbortController();
-  request.socket.once('close', () => controller.abort());
-  return controller.signal;
 }

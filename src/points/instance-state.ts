@@ -71,14 +71,16 @@ export function isPresent(instance: Instance, { ephemeral }: Point, nowMs: Milli
 
 /**
  * A silent instance has been stale at least since its stream ended, and at least since the last heartbeat that a node
- * could have written without telling of the entry.
+ * could have written without telling of the entry; but never since before the heartbeat that its newest receipt tells
+ * of: whatever this node believes of its streams, it had that one.
  */
 function silentState(
-  { declared, fedUntilMs }: Instance,
+  { declared, fedUntilMs, lastSeenMs, reported }: Instance,
   committedAtMs: Millis,
   nowMs: Millis,
 ): InstanceState {
-  const staleFromMs = Math.min(fedUntilMs ?? Number.POSITIVE_INFINITY, committedAtMs + lastBlindHeartbeatMs);
+  const unfedFromMs = Math.min(fedUntilMs ?? Number.POSITIVE_INFINITY, committedAtMs + lastBlindHeartbeatMs);
+  const staleFromMs = Math.max(unfedFromMs, lastSeenMs - reported.stale_ms);
   const budgetMs = closes(declared) ? longestBudgetMs(declared) : undefined;
   if (budgetMs === undefined) return { state: 'exposed' };
   const closedFromMs = staleFromMs + budgetMs + cacheMs(declared);

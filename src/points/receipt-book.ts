@@ -3,12 +3,12 @@ import { parseCursor, type ReceiptAnswer, type ReceiptBody } from '../core/feed.
 import { Problem } from '../core/problem.ts';
 import type { Millis, PointName } from '../core/vocabulary.ts';
 import type { Announcer } from '../pipeline/ports.ts';
+import { createFedLeases, type FedLeases } from './fed-leases.ts';
 import type { FeedMemory } from './feed-memory.ts';
 import { createReceiptWriter, type ReceiptWriter } from './receipt-writer.ts';
 import {
   type Alert,
   type Clock,
-  type FedLease,
   type Instance,
   instancesMax,
   type Point,
@@ -24,7 +24,7 @@ export type ReceiptBook = {
   instancesOf(point: PointName): Iterable<Instance>;
   /** @throws Problem `invalid-request` for what cannot be true, `rate-limited` beyond `instancesMax`. */
   accept(point: PointName, instance: string, body: ReceiptBody): Promise<ReceiptAnswer>;
-  /** It is connected to this node, or has just ceased to be. */
+  /** It is connected to this node or was answered by it, or has just ceased to be. */
   noteFed(point: PointName, instance: string, connected: boolean): void;
   /** The receipt by which this node's instance first covered the sequence, if it is recent. */
   firstReceipt(instance: Instance, seq: number): Receipt | undefined;
@@ -45,8 +45,6 @@ const receiptLimits = {
   receiptsPerSecond: 500,
   paceMsMin: 1_000,
   paceMsMax: 5_000,
-  /** How far ahead `fed_until_ms` lies while an instance is connected; renewed at half of it. */
-  fedLeaseMs: 10_000,
   rereadMs: 2_000,
   /** Clocks of nodes may differ by this much for their receipts to be seen by all. */
   clockSkewMs: 10_000,
@@ -66,8 +64,7 @@ type State = {
   points: readonly Point[];
   readonly known: Map<PointName, Map<string, Known>>;
   count: number;
-  /** Streams that this node holds. */
-  readonly fed: Map<string, FedLease>;
+  readonly fed: FedLeases;
   readonly notes: Map<string, readonly ReceiptNote[]>;
   readonly listeners: Set<(elsewhere: boolean) => void>;
   readonly writer: ReceiptWriter;
@@ -80,7 +77,7 @@ export async function openReceiptBook(options: ReceiptBookOptions): Promise<Rece
     points: [],
     known: new Map(),
     count: 0,
-    fed: new Map(),
+    fed: createFedLeases(clock.nowMs),
     notes: new Map(),
     listeners: new Set(),
     writer: createReceiptWriter(options),
@@ -97,7 +94,7 @@ export async function openReceiptBook(options: ReceiptBookOptions): Promise<Rece
       for (const { instance } of state.known.get(point)?.values() ?? []) yield instance;
     },
     accept: (point, instance, body) => accept(state, options, point, instance, body),
-    noteFed: (point, instance, connected) => noteFed(state, clock, point, instance, connected),
+    noteFed: (point, instance, connected) => noteFed(state, point, instance, connected),
     firstReceipt: ({ point, instance }, seq) =>
       state.known
         .get(point)
@@ -130,7 +127,7 @@ async function accept(
     throw new Problem('rate-limited', `The hub knows ${instancesMax} instances already.`);
   }
   const nowMs = clock.nowMs();
-  const lease = state.fed.get(keyOf(point, name));
+  const lease = state.fed.current({ point, instance: name });
   const fedUntilMs = lease?.fedUntilMs ?? before?.fedUntilMs;
   const instance: Instance = {
     point,
@@ -224,17 +221,11 @@ function notesIn(body: ReceiptBody, point: PointName, instance: string, received
   ];
 }
 
-function noteFed(state: State, clock: Clock, point: PointName, name: string, connected: boolean): void {
-  const nowMs = clock.nowMs();
-  const key = keyOf(point, name);
-  const before = state.fed.get(key)?.fedUntilMs ?? 0;
-  if (connected && before > nowMs + receiptLimits.fedLeaseMs / 2) return;
-  const lease = { point, instance: name, fedUntilMs: connected ? nowMs + receiptLimits.fedLeaseMs : nowMs };
-  // Without a stream here the table tells: it may have one at another node.
-  if (connected) state.fed.set(key, lease);
-  else state.fed.delete(key);
+function noteFed(state: State, point: PointName, name: string, connected: boolean): void {
+  const named = { point, instance: name };
+  const lease = connected ? state.fed.renew(named) : state.fed.end(named);
   const known = state.known.get(point)?.get(name);
-  if (known === undefined) return;
+  if (known === undefined || lease === undefined) return;
   known.instance = { ...known.instance, fedUntilMs: lease.fedUntilMs };
   state.writer.writeFed(lease);
   for (const listener of state.listeners) listener(false);
@@ -250,8 +241,9 @@ async function readAll(state: State, options: ReceiptBookOptions, sinceMs: Milli
 function mergeRead(state: State, read: Instance): void {
   const known = state.known.get(read.point)?.get(read.instance);
   const newest = known !== undefined && known.instance.lastSeenMs >= read.lastSeenMs ? known.instance : read;
-  const fedUntilMs = state.fed.get(keyOf(read.point, read.instance))?.fedUntilMs ?? read.fedUntilMs;
-  remember(state, { ...newest, ...(fedUntilMs !== undefined && { fedUntilMs }) });
+  const fedUntilMs = state.fed.believe(read, known?.instance);
+  const { fedUntilMs: _, ...others } = newest;
+  remember(state, { ...others, ...(fedUntilMs !== undefined && { fedUntilMs }) });
 }
 
 function remember(state: State, instance: Instance): Known {
@@ -284,5 +276,3 @@ function keep<T>(list: T[], item: T, max: number): void {
   list.push(item);
   if (list.length > max) list.shift();
 }
-
-const keyOf = (point: PointName, instance: string): string => `${point}/${instance}`;

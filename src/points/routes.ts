@@ -1,12 +1,15 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import type { FastifyReply } from 'fastify';
 import { Readable } from 'node:stream';
 import { Type } from 'typebox';
 import { Problem } from '../core/problem.ts';
-import type { EnforcementView } from './enforcement.ts';
+import { refuseToken } from '../http/authenticate.ts';
+import { type EnforcementView, nothingToEnforce } from './enforcement.ts';
 import { streamEnforcement } from './enforcement-stream.ts';
 import type { FeedConnections } from './feed-connections.ts';
-import { readCursor, stopWhenClosed, subscriberOf } from './feed-request.ts';
+import { readCursor, subscriberOf } from './feed-request.ts';
 import type { FindStart } from './feed-start.ts';
+import type { GoodbyeReason } from './feed-stream.ts';
 import { requireInstanceName } from './instance-name.ts';
 import type { PollFeed } from './long-poll.ts';
 import type { FindSignalSeq, ReportStore, WatchToken } from './ports.ts';
@@ -71,13 +74,14 @@ export const feedRoutes: FastifyPluginAsyncTypebox<FeedRoutesOptions> = async (a
         options.connections.open(subscriber, reply.raw, seq);
         return reply;
       }
-      const leave = options.connections.enter(subscriber);
+      const waiting = options.connections.enter(subscriber, reply.raw);
       try {
-        const stop = stopWhenClosed(request.raw);
         const timeoutMs = request.query.timeout_ms ?? pollMsDefault;
-        return { events: await options.pollFeed({ ...subscriber, seq, timeoutMs, stop }) };
+        const events = await options.pollFeed({ ...subscriber, seq, timeoutMs, stop: waiting.stop });
+        if (waiting.refused !== undefined) throw refusalOf(waiting.refused, reply);
+        return { events };
       } finally {
-        leave();
+        waiting.leave();
       }
     },
   );
@@ -110,6 +114,12 @@ export const feedRoutes: FastifyPluginAsyncTypebox<FeedRoutesOptions> = async (a
 
   app.addHook('preClose', async () => options.connections.close());
 };
+
+/** What a stream would have been told as its goodbye. */
+const refusalOf = (reason: GoodbyeReason, reply: FastifyReply): Problem =>
+  reason === 'shutting-down'
+    ? new Problem('shutting-down', 'This node is shutting down.')
+    : refuseToken(reply, 'The token ended while the request waited.');
 
 export type PointRoutesOptions = { readonly registry: PointRegistry };
 
@@ -286,8 +296,3 @@ export const enforcementRoutes: FastifyPluginAsyncTypebox<EnforcementRoutesOptio
     },
   );
 };
-
-const nothingToEnforce = (): Problem =>
-  new Problem('conflict', 'The signal has put and lifted nothing: there is nothing to enforce.', {
-    hint: 'It may be held, unresolved or only recorded: GET /v1/signals/{id} says what became of it.',
-  });

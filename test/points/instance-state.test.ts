@@ -109,6 +109,16 @@ describe('DESIGN §7: what an instance has made of a signal', () => {
       { state: 'contained', sinceMs: seconds(9) },
     ],
     [
+      'it had the heartbeat that its newest receipt tells of, whatever became of the stream that is known of here',
+      declaring(
+        { postures: { a: { fail_closed_after: 8 } } },
+        { fedUntilMs: seconds(-600), lastSeenMs: seconds(30), reported: { stale_ms: 2_000 } },
+      ),
+      nothing,
+      seconds(31),
+      { state: 'exposed', untilMs: seconds(36) },
+    ],
+    [
       'caches in front of it go on after it has closed',
       declaring({ postures: { a: { fail_closed_after: 8 } }, downstream_cache_seconds: 60 }, silent),
       nothing,
