@@ -248,7 +248,7 @@ CREATE TABLE hub.point_instances (
   applied_seq bigint,
   first_seen_ms bigint NOT NULL,
   last_seen_ms bigint NOT NULL,
-  reported jsonb NOT NULL,                   -- stale_ms, orphans, divergent of its newest receipt
+  reported jsonb NOT NULL,                   -- stale_ms, orphans, divergent, refused, cannot of its newest receipt
   fed_until_ms bigint,                       -- no heartbeat reached it after this; lies ahead while it is connected
   left_at_ms bigint,                         -- it said goodbye
   PRIMARY KEY (point, instance)
@@ -266,14 +266,13 @@ CREATE TABLE hub.receipts (                  -- cumulative: covers after_seq < p
 );
 CREATE INDEX receipts_age ON hub.receipts (received_at_ms);
 
-CREATE TABLE hub.receipt_notes (             -- first denial of, or inability to apply, one revocation at one instance
+CREATE TABLE hub.receipt_notes (             -- the first denial because of one revocation at one instance
   point text NOT NULL,
   instance text NOT NULL,
   revocation_id text NOT NULL,
-  kind text NOT NULL CHECK (kind IN ('first_denied', 'refused', 'cannot')),
-  detail jsonb NOT NULL,
+  after_ms double precision NOT NULL,        -- from its being in force there, on the point's clock
   received_at_ms bigint NOT NULL,
-  PRIMARY KEY (point, instance, revocation_id, kind)
+  PRIMARY KEY (point, instance, revocation_id)
 );
 CREATE INDEX receipt_notes_revocation ON hub.receipt_notes (revocation_id);
 CREATE INDEX receipt_notes_age ON hub.receipt_notes (received_at_ms);

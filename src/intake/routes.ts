@@ -151,8 +151,9 @@ export const signalReadRoutes: FastifyPluginAsyncTypebox<
     async ({ params }) => {
       const record = await reader.find(params.id);
       if (record === undefined) throw notFound('signal', '/v1/signals');
-      const { lastSeq } = record.answer;
-      return toSignalReply(record, lastSeq === undefined ? undefined : await enforcement.now(lastSeq));
+      const { signalId, lastSeq } = record.answer;
+      const now = lastSeq === undefined ? undefined : await enforcement.now({ signalId, lastSeq });
+      return toSignalReply(record, now);
     },
   );
 

@@ -1,20 +1,21 @@
 import { coalesce } from '../core/coalesce.ts';
-import { parseCursor, type ReceiptAnswer, type ReceiptBody } from '../core/feed.ts';
+import type { ReceiptAnswer, ReceiptBody } from '../core/feed.ts';
 import { Problem } from '../core/problem.ts';
 import type { Millis, PointName } from '../core/vocabulary.ts';
 import type { Announcer } from '../pipeline/ports.ts';
 import { createFedLeases, type FedLeases } from './fed-leases.ts';
 import type { FeedMemory } from './feed-memory.ts';
+import { appliedPosition, denialsIn, instanceOf, receiptOf } from './read-receipt.ts';
 import { createReceiptWriter, type ReceiptWriter } from './receipt-writer.ts';
 import {
   type Alert,
   type Clock,
+  type FirstDenial,
   type Instance,
   instancesMax,
   type Point,
   type PointStore,
   type Receipt,
-  type ReceiptNote,
   type ReceiptStore,
 } from './ports.ts';
 
@@ -28,7 +29,6 @@ export type ReceiptBook = {
   noteFed(point: PointName, instance: string, connected: boolean): void;
   /** The receipt by which this node's instance first covered the sequence, if it is recent. */
   firstReceipt(instance: Instance, seq: number): Receipt | undefined;
-  notesOf(revocationId: string): readonly ReceiptNote[];
   /** Something changed here; `elsewhere`: at another node, or in the list of points. Answers the function that ends it. */
   onChange(listener: (elsewhere: boolean) => void): () => void;
   refresh(): Promise<void>;
@@ -39,8 +39,8 @@ export type ReceiptBook = {
 const receiptLimits = {
   /** Per instance, in memory. */
   rangesMax: 64,
-  /** Revocations with notes, in memory. */
-  notedMax: 10_000,
+  /** First denials that are remembered as told: what is told again is not written again. */
+  denialsMax: 100_000,
   /** The pace asked for keeps all instances together below so many receipts a second. */
   receiptsPerSecond: 500,
   paceMsMin: 1_000,
@@ -65,7 +65,7 @@ type State = {
   readonly known: Map<PointName, Map<string, Known>>;
   count: number;
   readonly fed: FedLeases;
-  readonly notes: Map<string, readonly ReceiptNote[]>;
+  readonly denied: Set<string>;
   readonly listeners: Set<(elsewhere: boolean) => void>;
   readonly writer: ReceiptWriter;
 };
@@ -78,7 +78,7 @@ export async function openReceiptBook(options: ReceiptBookOptions): Promise<Rece
     known: new Map(),
     count: 0,
     fed: createFedLeases(clock.nowMs),
-    notes: new Map(),
+    denied: new Set(),
     listeners: new Set(),
     writer: createReceiptWriter(options),
   };
@@ -100,7 +100,6 @@ export async function openReceiptBook(options: ReceiptBookOptions): Promise<Rece
         .get(point)
         ?.get(instance)
         ?.ranges.find((range) => range.afterSeq < seq && seq <= range.throughSeq),
-    notesOf: (id) => state.notes.get(id) ?? [],
     onChange(listener) {
       state.listeners.add(listener);
       return () => void state.listeners.delete(listener);
@@ -126,99 +125,25 @@ async function accept(
   if (before === undefined && state.count >= instancesMax) {
     throw new Problem('rate-limited', `The hub knows ${instancesMax} instances already.`);
   }
-  const nowMs = clock.nowMs();
   const lease = state.fed.current({ point, instance: name });
-  const fedUntilMs = lease?.fedUntilMs ?? before?.fedUntilMs;
-  const instance: Instance = {
+  const context = {
     point,
     instance: name,
-    declared: body.instance,
-    reported: {
-      stale_ms: body.stale_ms,
-      ...(body.orphans !== undefined && { orphans: body.orphans }),
-      ...(body.divergent !== undefined && { divergent: body.divergent }),
-    },
-    ...(applied && { appliedEpoch: applied.epoch, appliedSeq: applied.seq }),
-    firstSeenMs: before?.firstSeenMs ?? nowMs,
-    lastSeenMs: nowMs,
-    ...(fedUntilMs !== undefined && { fedUntilMs }),
-    ...(body.goodbye === true && { leftAtMs: nowMs }),
+    applied,
+    before,
+    fedUntilMs: lease?.fedUntilMs ?? before?.fedUntilMs,
+    nowMs: clock.nowMs(),
   };
+  const instance = instanceOf(body, context);
   const known = remember(state, instance);
   const receipt = receiptOf(before, instance, body.applied_after_ms);
   if (receipt) keep(known.ranges, receipt, receiptLimits.rangesMax);
-  const notes = notesIn(body, point, name, nowMs).filter(({ revocationId }) => memory.has(revocationId));
-  for (const note of notes) rememberNote(state, note);
-  state.writer.write(instance, receipt, notes);
+  const denials = denialsIn(body, context).filter(({ revocationId }) => memory.has(revocationId));
+  state.writer.write(instance, receipt, newOf(state, denials));
   if (before === undefined && lease !== undefined) state.writer.writeFed(lease);
   for (const listener of state.listeners) listener(false);
   const pace = (state.count * 1000) / receiptLimits.receiptsPerSecond;
   return { next_receipt_ms: Math.min(Math.max(pace, receiptLimits.paceMsMin), receiptLimits.paceMsMax) };
-}
-
-/** @throws Problem `invalid-request` when no honest instance can have applied that. */
-async function appliedPosition(text: string, memory: FeedMemory): Promise<{ epoch: string; seq: number }> {
-  const cursor = parseCursor(text);
-  if (cursor === undefined) throw badApplied('is not a position');
-  const isAhead = () => cursor.epoch === memory.tail.epoch && cursor.seq > memory.tail.head;
-  // Another node may have told the instance of what has not been read here yet.
-  if (isAhead() || cursor.epoch !== memory.tail.epoch) await memory.refresh();
-  if (isAhead()) throw badApplied('is ahead of the feed');
-  const { tail } = memory;
-  const check = cursor.epoch === tail.epoch ? tail.checkOf(cursor.seq) : undefined;
-  if (cursor.check !== undefined && check !== undefined && cursor.check !== check)
-    throw badApplied('is of another feed');
-  return cursor;
-}
-
-const badApplied = (message: string): Problem =>
-  new Problem('invalid-request', `The position in "applied" ${message}.`, {
-    hint: 'Send the id of the newest event that was applied.',
-    errors: [{ path: '/applied', message }],
-  });
-
-/** The first receipt of an instance covers everything before; one that goes back covers nothing. */
-function receiptOf(
-  before: Instance | undefined,
-  now: Instance,
-  appliedAfterMs?: number,
-): Receipt | undefined {
-  const { point, instance, appliedSeq: throughSeq, appliedEpoch, lastSeenMs } = now;
-  if (throughSeq === undefined) return undefined;
-  const afterSeq = before?.appliedEpoch === appliedEpoch ? (before?.appliedSeq ?? 0) : 0;
-  if (throughSeq <= afterSeq) return undefined;
-  return {
-    point,
-    instance,
-    afterSeq,
-    throughSeq,
-    receivedAtMs: lastSeenMs,
-    ...(appliedAfterMs !== undefined && { appliedAfterMs }),
-  };
-}
-
-function notesIn(body: ReceiptBody, point: PointName, instance: string, receivedAtMs: Millis): ReceiptNote[] {
-  const about = { point, instance, receivedAtMs };
-  return [
-    ...(body.first_denied ?? []).map(({ id, after_ms }) => ({
-      ...about,
-      revocationId: id,
-      kind: 'first_denied' as const,
-      detail: { after_ms },
-    })),
-    ...(body.refused ?? []).map(({ id, why }) => ({
-      ...about,
-      revocationId: id,
-      kind: 'refused' as const,
-      detail: { why },
-    })),
-    ...(body.cannot ?? []).map(({ id, why }) => ({
-      ...about,
-      revocationId: id,
-      kind: 'cannot' as const,
-      detail: { why },
-    })),
-  ];
 }
 
 function noteFed(state: State, point: PointName, name: string, connected: boolean): void {
@@ -260,16 +185,19 @@ function remember(state: State, instance: Instance): Known {
   return added;
 }
 
-function rememberNote({ notes }: State, note: ReceiptNote): void {
-  const others = (notes.get(note.revocationId) ?? []).filter(
-    ({ point, instance, kind }) => point !== note.point || instance !== note.instance || kind !== note.kind,
-  );
-  notes.set(note.revocationId, [...others, note]);
-  if (notes.size <= receiptLimits.notedMax) return;
-  for (const oldest of notes.keys()) {
-    notes.delete(oldest);
-    break;
+/** @returns those that were not told before. */
+function newOf({ denied }: State, denials: readonly FirstDenial[]): readonly FirstDenial[] {
+  const added = denials.filter(({ point, instance, revocationId }) => {
+    const key = `${point}/${instance}/${revocationId}`;
+    if (denied.has(key)) return false;
+    denied.add(key);
+    return true;
+  });
+  for (const oldest of denied) {
+    if (denied.size <= receiptLimits.denialsMax) break;
+    denied.delete(oldest);
   }
+  return added;
 }
 
 function keep<T>(list: T[], item: T, max: number): void {

@@ -1,4 +1,5 @@
 import { Type, type Static } from 'typebox';
+import { inabilitiesListedMax } from '../core/feed.ts';
 import { effects } from '../core/revocation.ts';
 import { nameShape } from '../core/vocabulary.ts';
 import type { Report } from './ports.ts';
@@ -43,9 +44,11 @@ export const InstanceBody = Type.Object(
   strict,
 );
 
-const Notes = Type.Array(Type.Object({ id: idShape, why: Type.String({ maxLength: 500 }) }, strict), {
-  maxItems: listMax,
-});
+const Inabilities = (description: string) =>
+  Type.Array(Type.Object({ id: idShape, why: Type.String({ maxLength: 500 }) }, strict), {
+    maxItems: inabilitiesListedMax,
+    description: `${description} All of them, each time; with more than fit, \`applied\` stays before the first that is not told.`,
+  });
 
 export const ReceiptBodySchema = Type.Object(
   {
@@ -62,8 +65,8 @@ export const ReceiptBodySchema = Type.Object(
     first_denied: Type.Optional(
       Type.Array(Type.Object({ id: idShape, after_ms: millis('') }, strict), { maxItems: listMax }),
     ),
-    refused: Type.Optional(Notes),
-    cannot: Type.Optional(Notes),
+    refused: Type.Optional(Inabilities('Live entries that it could not apply.')),
+    cannot: Type.Optional(Inabilities('Live entries whose effect is beyond it.')),
     orphans: Type.Optional(Type.Array(idShape, { maxItems: listMax })),
     divergent: Type.Optional(Type.Boolean()),
     goodbye: Type.Optional(Type.Boolean({ description: 'It ends and is not to be waited for.' })),

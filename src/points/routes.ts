@@ -3,6 +3,7 @@ import type { FastifyReply } from 'fastify';
 import { Readable } from 'node:stream';
 import { Type } from 'typebox';
 import { Problem } from '../core/problem.ts';
+import { signalId } from '../core/vocabulary.ts';
 import { refuseToken } from '../http/authenticate.ts';
 import { type EnforcementView, nothingToEnforce } from './enforcement.ts';
 import { streamEnforcement } from './enforcement-stream.ts';
@@ -278,17 +279,18 @@ export const enforcementRoutes: FastifyPluginAsyncTypebox<EnforcementRoutesOptio
       },
     },
     async (request, reply) => {
-      const signal = await options.findSignalSeq(request.params.id);
-      if (signal === undefined) {
+      const id = signalId(request.params.id);
+      const found = await options.findSignalSeq(id);
+      if (found === undefined) {
         throw new Problem('not-found', 'There is no such signal.', { hint: 'GET /v1/signals lists them.' });
       }
-      const { lastSeq } = signal;
-      if (lastSeq === undefined) throw nothingToEnforce();
+      if (found.lastSeq === undefined) throw nothingToEnforce();
+      const signal = { signalId: id, lastSeq: found.lastSeq };
       if (!request.headers.accept?.includes('text/event-stream')) {
-        return toEnforcementReply(await options.view.state(lastSeq));
+        return toEnforcementReply(await options.view.state(signal));
       }
       const stop = new AbortController();
-      const states = options.view.watch(lastSeq, stop.signal);
+      const states = options.view.watch(signal, stop.signal);
       reply.hijack();
       const unwatch = options.watchToken(request.caller, () => stop.abort());
       await streamEnforcement(reply.raw, states, stop).finally(unwatch);

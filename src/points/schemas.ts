@@ -23,7 +23,11 @@ export const PointBody = Type.Object(
       }),
     ),
     ephemeral: Type.Optional(
-      Type.Boolean({ description: 'Instances that fall silent leave once they have closed. Default false.' }),
+      Type.Boolean({
+        description:
+          'Instances that fall silent leave once they have closed. One that never closes, with a class that is `fail_open` ' +
+          'alone or `allow_reads_after`, stays and counts as exposed until it says goodbye. Default false.',
+      }),
     ),
   },
   { ...strict, $id: 'PointBody' },

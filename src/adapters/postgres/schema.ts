@@ -263,11 +263,10 @@ export const receiptNotes = hub.table(
     point: text('point').notNull(),
     instance: text('instance').notNull(),
     revocationId: text('revocation_id').notNull(),
-    kind: text('kind').$type<'first_denied' | 'refused' | 'cannot'>().notNull(),
-    detail: jsonb('detail').$type<JsonObject>().notNull(),
+    afterMs: doublePrecision('after_ms').notNull(),
     receivedAtMs: count('received_at_ms').notNull(),
   },
-  (table) => [primaryKey({ columns: [table.point, table.instance, table.revocationId, table.kind] })],
+  (table) => [primaryKey({ columns: [table.point, table.instance, table.revocationId] })],
 );
 
 export const reports = hub.table('reports', {

@@ -85,7 +85,7 @@ forEachDatabase('GET /v1/feed?wait=changes', (fixture) => {
     await store.write({
       instances: [],
       receipts: [],
-      notes: [],
+      denials: [],
       fed: [{ point: pointName('moved'), instance: 'one', fedUntilMs }],
     });
     await hub.points.book.refresh();
