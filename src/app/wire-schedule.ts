@@ -1,10 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { createScheduler, type Scheduler, type Task } from '../adapters/bullmq/scheduler.ts';
 import { createHeldStore } from '../adapters/postgres/held-store.ts';
+import { createForgetInstances } from '../adapters/postgres/instance-sweep.ts';
 import { createDueStore, createSweeps } from '../adapters/postgres/revocation-sweeps.ts';
 import { vacuumEmbedded } from '../adapters/postgres/vacuum.ts';
 import { newId } from '../adapters/system/ids.ts';
 import { createDueWork } from '../pipeline/due-work.ts';
+import { instancesKeptMs } from '../points/ports.ts';
 import type { Hub } from './platform.ts';
 import type { Signals } from './wire-signals.ts';
 
@@ -28,6 +30,7 @@ export function wireSchedule(hub: Hub, { handle }: Signals): void {
   const store = createDueStore({ database, held });
   const due = createDueWork({ store, handle, discard: held.discard, nowMs, newId });
   const sweeps = createSweeps({ database, announcer });
+  const forgetInstances = createForgetInstances({ database });
   const every = (everyMs: number, run: (stop: AbortSignal) => Promise<unknown>): Task => ({
     everyMs,
     run: async (_id, stop) => void (await run(stop)),
@@ -40,6 +43,9 @@ export function wireSchedule(hub: Hub, { handle }: Signals): void {
     'old-feed-log': every(5 * minuteMs, (stop) => sweeps.trimFeedLog(feedLogKept, stop)),
     'old-kill-counts': every(minuteMs, (stop) => sweeps.trimKillCounts(nowMs() - 2 * minuteMs, stop)),
     'old-receipts': every(60 * minuteMs, (stop) => sweeps.trimReceipts(nowMs() - receiptsKeptMs, stop)),
+    'gone-instances': every(10 * minuteMs, (stop) =>
+      forgetInstances({ beforeMs: nowMs() - instancesKeptMs, stop }),
+    ),
   };
   if (database.kind === 'embedded') {
     tasks['vacuum'] = every(10 * minuteMs, (stop) => vacuumEmbedded(database, stop));

@@ -1,6 +1,6 @@
 import { inabilitiesListedMax, type Inability, type InstanceDeclaration } from '../core/feed.ts';
 import type { Millis } from '../core/vocabulary.ts';
-import type { Instance, Point, SignalEntries } from './ports.ts';
+import { instancesKeptMs, type Instance, type Point, type SignalEntries } from './ports.ts';
 
 /** No receipt for so long is silence: several times the slowest pace that the hub asks for. */
 export const silentAfterMs = 15_000;
@@ -82,6 +82,13 @@ export function isPresent(instance: Instance, { ephemeral }: Point, nowMs: Milli
   const budgetMs = closes(instance.declared) ? longestBudgetMs(instance.declared) : undefined;
   if (budgetMs === undefined) return true;
   return nowMs < silentFromMs + budgetMs + cacheMs(instance.declared) + ephemeralGraceMs;
+}
+
+/** It left so long ago that nobody asks for it any more. */
+export function isForgotten(instance: Instance, point: Point, nowMs: Millis): boolean {
+  const beforeMs = nowMs - instancesKeptMs;
+  const { leftAtMs } = instance;
+  return leftAtMs === undefined ? !isPresent(instance, point, beforeMs) : leftAtMs < beforeMs;
 }
 
 /**

@@ -143,7 +143,10 @@ export type FirstDenial = {
 /** Batches are at most `batchMax` rows of each kind; repeating one changes nothing. */
 export type ReceiptStore = {
   write(batch: ReceiptBatch): Promise<void>;
-  /** Instances heard of or fed since `sinceMs`, by any node. There are at most `instancesMax`. */
+  /**
+   * Instances heard of or fed since `sinceMs`, by any node: at most `instancesMax`, and of one point `pointInstancesMax`.
+   * Those that said goodbye come last, the others as they were heard of, the latest first.
+   */
   readInstances(sinceMs: Millis): Promise<readonly Instance[]>;
   /** When each instance first covered `seq`. */
   readFirstReceipts(seq: number): Promise<readonly Receipt[]>;
@@ -166,7 +169,19 @@ export type SignalEntries = {
   readonly puts: readonly { readonly id: string; readonly effect: string }[];
 };
 export const batchMax = 500;
+/** That a node knows. */
 export const instancesMax = 10_000;
+/** Whoever holds the token of a point can invent names: they crowd out nobody else's. */
+export const pointInstancesMax = 2_000;
+/** An instance that left is remembered for so long: longer than any budget and cache together. */
+export const instancesKeptMs = 3 * 86_400_000;
+
+/** @returns how many it has forgotten. */
+export type ForgetInstances = (request: {
+  /** Those that left before, and those of points that were retired before. */
+  readonly beforeMs: Millis;
+  readonly stop: AbortSignal;
+}) => Promise<number>;
 
 export type Report = {
   readonly id: string;

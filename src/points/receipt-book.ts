@@ -5,6 +5,8 @@ import type { Millis, PointName } from '../core/vocabulary.ts';
 import type { Announcer } from '../pipeline/ports.ts';
 import { createFedLeases, type FedLeases } from './fed-leases.ts';
 import type { FeedMemory } from './feed-memory.ts';
+import type { InstanceName } from './instance-name.ts';
+import { createKnownInstances, type KnownInstances } from './known-instances.ts';
 import { appliedPosition, denialsIn, instanceOf, receiptOf } from './read-receipt.ts';
 import { createReceiptWriter, type ReceiptWriter } from './receipt-writer.ts';
 import {
@@ -14,6 +16,7 @@ import {
   type Instance,
   instancesMax,
   type Point,
+  pointInstancesMax,
   type PointStore,
   type Receipt,
   type ReceiptStore,
@@ -23,7 +26,7 @@ import {
 export type ReceiptBook = {
   points(): Iterable<Point>;
   instancesOf(point: PointName): Iterable<Instance>;
-  /** @throws Problem `invalid-request` for what cannot be true, `rate-limited` beyond `instancesMax`. */
+  /** @throws Problem `invalid-request` for what cannot be true, `rate-limited` beyond `pointInstancesMax` and `instancesMax`. */
   accept(point: PointName, instance: string, body: ReceiptBody): Promise<ReceiptAnswer>;
   /** It is connected to this node or was answered by it, or has just ceased to be. */
   noteFed(point: PointName, instance: string, connected: boolean): void;
@@ -37,8 +40,6 @@ export type ReceiptBook = {
 };
 
 const receiptLimits = {
-  /** Per instance, in memory. */
-  rangesMax: 64,
   /** First denials that are remembered as told: what is told again is not written again. */
   denialsMax: 100_000,
   /** The pace asked for keeps all instances together below so many receipts a second. */
@@ -46,6 +47,7 @@ const receiptLimits = {
   paceMsMin: 1_000,
   paceMsMax: 5_000,
   rereadMs: 2_000,
+  forgetEveryMs: 60_000,
   /** Clocks of nodes may differ by this much for their receipts to be seen by all. */
   clockSkewMs: 10_000,
 } as const;
@@ -59,47 +61,51 @@ export type ReceiptBookOptions = {
   readonly alert: Alert;
 };
 
-type Known = { instance: Instance; readonly ranges: Receipt[] };
 type State = {
-  points: readonly Point[];
-  readonly known: Map<PointName, Map<string, Known>>;
-  count: number;
+  readonly known: KnownInstances;
   readonly fed: FedLeases;
   readonly denied: Set<string>;
   readonly listeners: Set<(elsewhere: boolean) => void>;
   readonly writer: ReceiptWriter;
+  forgotAtMs: Millis;
 };
 
 /** Loads the points and every instance before it resolves. */
 export async function openReceiptBook(options: ReceiptBookOptions): Promise<ReceiptBook> {
   const { announcer, clock } = options;
-  const state: State = {
-    points: [],
-    known: new Map(),
-    count: 0,
-    fed: createFedLeases(clock.nowMs),
-    denied: new Set(),
-    listeners: new Set(),
-    writer: createReceiptWriter(options),
-  };
+  // What this node has just written it knows: only the others look.
+  let isOwn = false;
+  const writer = createReceiptWriter({
+    ...options,
+    announcer: {
+      announce(topic) {
+        isOwn = true;
+        announcer.announce(topic);
+        isOwn = false;
+      },
+    },
+  });
+  const fed = createFedLeases(clock.nowMs);
+  const known = createKnownInstances((named) => {
+    fed.forget(named);
+    writer.forget(named);
+  });
+  const state: State = { known, fed, denied: new Set(), listeners: new Set(), writer, forgotAtMs: 0 };
   await readAll(state, options, 0);
   // One at a time: of two reads the older may be answered last, and would bring back a point that was retired.
   const refresh = coalesce(() => readAll(state, options, clock.nowMs() - receiptLimits.clockSkewMs));
   const refreshQuietly = () => void refresh().catch(() => undefined);
-  const unsubscribe = announcer.subscribe('receipts', refreshQuietly);
+  const unsubscribe = announcer.subscribe('receipts', () => {
+    if (!isOwn) refreshQuietly();
+  });
   const timer = setInterval(refreshQuietly, receiptLimits.rereadMs);
   return {
-    points: () => state.points,
-    *instancesOf(point) {
-      for (const { instance } of state.known.get(point)?.values() ?? []) yield instance;
-    },
-    accept: (point, instance, body) => accept(state, options, point, instance, body),
-    noteFed: (point, instance, connected) => noteFed(state, point, instance, connected),
-    firstReceipt: ({ point, instance }, seq) =>
-      state.known
-        .get(point)
-        ?.get(instance)
-        ?.ranges.find((range) => range.afterSeq < seq && seq <= range.throughSeq),
+    points: known.points,
+    instancesOf: known.of,
+    accept: (point, instance, body) => accept(state, options, { point, instance }, body),
+    noteFed: (point, instance, connected) => noteFed(state, { point, instance }, connected, clock.nowMs()),
+    firstReceipt: (instance, seq) =>
+      known.find(instance)?.ranges.find((range) => range.afterSeq < seq && seq <= range.throughSeq),
     onChange(listener) {
       state.listeners.add(listener);
       return () => void state.listeners.delete(listener);
@@ -108,7 +114,7 @@ export async function openReceiptBook(options: ReceiptBookOptions): Promise<Rece
     async close() {
       clearInterval(timer);
       unsubscribe();
-      await state.writer.close();
+      await writer.close();
     },
   };
 }
@@ -116,73 +122,77 @@ export async function openReceiptBook(options: ReceiptBookOptions): Promise<Rece
 async function accept(
   state: State,
   { memory, clock }: ReceiptBookOptions,
-  point: PointName,
-  name: string,
+  named: InstanceName,
   body: ReceiptBody,
 ): Promise<ReceiptAnswer> {
   const applied = body.applied === undefined ? undefined : await appliedPosition(body.applied, memory);
-  const before = state.known.get(point)?.get(name)?.instance;
-  if (before === undefined && state.count >= instancesMax) {
-    throw new Problem('rate-limited', `The hub knows ${instancesMax} instances already.`);
-  }
-  const lease = state.fed.current({ point, instance: name });
+  const before = state.known.find(named)?.instance;
+  const nowMs = clock.nowMs();
+  const lease = state.fed.current(named);
   const context = {
-    point,
-    instance: name,
+    ...named,
     applied,
     before,
     fedUntilMs: lease?.fedUntilMs ?? before?.fedUntilMs,
-    nowMs: clock.nowMs(),
+    nowMs,
   };
   const instance = instanceOf(body, context);
-  const known = remember(state, instance);
+  if (state.known.set(instance, nowMs) === undefined) throw noRoom(named);
   const receipt = receiptOf(before, instance, body.applied_after_ms);
-  if (receipt) keep(known.ranges, receipt, receiptLimits.rangesMax);
+  if (receipt) state.known.addReceipt(named, receipt);
   const denials = denialsIn(body, context).filter(({ revocationId }) => memory.has(revocationId));
   state.writer.write(instance, receipt, newOf(state, denials));
   if (before === undefined && lease !== undefined) state.writer.writeFed(lease);
-  for (const listener of state.listeners) listener(false);
-  const pace = (state.count * 1000) / receiptLimits.receiptsPerSecond;
+  tell(state, false);
+  const pace = (state.known.count * 1000) / receiptLimits.receiptsPerSecond;
   return { next_receipt_ms: Math.min(Math.max(pace, receiptLimits.paceMsMin), receiptLimits.paceMsMax) };
 }
 
-function noteFed(state: State, point: PointName, name: string, connected: boolean): void {
-  const named = { point, instance: name };
+const noRoom = ({ point }: InstanceName): Problem =>
+  new Problem(
+    'rate-limited',
+    `The point ${point} has ${pointInstancesMax} instances, the hub has ${instancesMax}, or the point is retired.`,
+    { hint: 'Let each process keep its name, and say goodbye when it ends: that makes room.' },
+  );
+
+function noteFed(state: State, named: InstanceName, connected: boolean, nowMs: Millis): void {
   const lease = connected ? state.fed.renew(named) : state.fed.end(named);
-  const known = state.known.get(point)?.get(name);
-  if (known === undefined || lease === undefined) return;
-  known.instance = { ...known.instance, fedUntilMs: lease.fedUntilMs };
+  const instance = state.known.find(named)?.instance;
+  if (instance === undefined || lease === undefined) return;
+  state.known.set({ ...instance, fedUntilMs: lease.fedUntilMs }, nowMs);
   state.writer.writeFed(lease);
-  for (const listener of state.listeners) listener(false);
+  tell(state, false);
 }
 
+/** Most reads find nothing new: whoever follows a signal looks into the table only for what they do. */
 async function readAll(state: State, options: ReceiptBookOptions, sinceMs: Millis): Promise<void> {
-  state.points = await options.points.list();
-  for (const instance of await options.store.readInstances(sinceMs)) mergeRead(state, instance);
-  for (const listener of state.listeners) listener(true);
-}
-
-/** What this node heard later stands, and so does the stream that it holds. */
-function mergeRead(state: State, read: Instance): void {
-  const known = state.known.get(read.point)?.get(read.instance);
-  const newest = known !== undefined && known.instance.lastSeenMs >= read.lastSeenMs ? known.instance : read;
-  const fedUntilMs = state.fed.believe(read, known?.instance);
-  const { fedUntilMs: _, ...others } = newest;
-  remember(state, { ...others, ...(fedUntilMs !== undefined && { fedUntilMs }) });
-}
-
-function remember(state: State, instance: Instance): Known {
-  const ofPoint = state.known.get(instance.point) ?? new Map<string, Known>();
-  state.known.set(instance.point, ofPoint);
-  const known = ofPoint.get(instance.instance);
-  if (known) {
-    known.instance = instance;
-    return known;
+  const { known } = state;
+  const points = await options.points.list();
+  let changed = JSON.stringify(points) !== JSON.stringify(known.points());
+  if (changed) known.setPoints(points);
+  const nowMs = options.clock.nowMs();
+  for (const instance of await options.store.readInstances(sinceMs)) {
+    if (mergeRead(state, instance, nowMs)) changed = true;
   }
-  const added = { instance, ranges: [] };
-  ofPoint.set(instance.instance, added);
-  state.count++;
-  return added;
+  if (nowMs - state.forgotAtMs >= receiptLimits.forgetEveryMs) {
+    state.forgotAtMs = nowMs;
+    known.forgetGone(nowMs);
+  }
+  if (changed) tell(state, true);
+}
+
+/** What this node heard later stands, and so does the stream that it holds. @returns whether anything changed. */
+function mergeRead({ known, fed }: State, read: Instance, nowMs: Millis): boolean {
+  const before = known.find(read)?.instance;
+  const newest = before !== undefined && before.lastSeenMs >= read.lastSeenMs ? before : read;
+  const fedUntilMs = fed.believe(read, before);
+  if (newest === before && fedUntilMs === before.fedUntilMs) return false;
+  const { fedUntilMs: _, ...others } = newest;
+  return known.set({ ...others, ...(fedUntilMs !== undefined && { fedUntilMs }) }, nowMs) !== undefined;
+}
+
+function tell({ listeners }: State, elsewhere: boolean): void {
+  for (const listener of listeners) listener(elsewhere);
 }
 
 /** @returns those that were not told before. */
@@ -198,9 +208,4 @@ function newOf({ denied }: State, denials: readonly FirstDenial[]): readonly Fir
     denied.delete(oldest);
   }
   return added;
-}
-
-function keep<T>(list: T[], item: T, max: number): void {
-  list.push(item);
-  if (list.length > max) list.shift();
 }

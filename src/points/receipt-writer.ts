@@ -1,4 +1,5 @@
 import type { Announcer } from '../pipeline/ports.ts';
+import type { InstanceName } from './instance-name.ts';
 import {
   type Alert,
   batchMax,
@@ -21,6 +22,7 @@ const waitingMax = 20_000;
 export type ReceiptWriter = {
   write(instance: Instance, receipt: Receipt | undefined, denials: readonly FirstDenial[]): void;
   writeFed(lease: FedLease): void;
+  forget(named: InstanceName): void;
   close(): Promise<void>;
 };
 
@@ -79,6 +81,7 @@ export function createReceiptWriter(options: {
       waiting.fed.set(keyOf(lease), lease);
       schedule();
     },
+    forget: (named) => void written.delete(keyOf(named)),
     async close() {
       clearTimeout(timer);
       while (!isEmpty(waiting) && !failing) await flush();

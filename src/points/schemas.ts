@@ -2,7 +2,7 @@ import { Type, type Static } from 'typebox';
 import { nameShape } from '../core/vocabulary.ts';
 import type { EnforcementState, NamedState } from './enforcement-summary.ts';
 import { isSilent } from './instance-state.ts';
-import type { Instance, Point } from './ports.ts';
+import { type Instance, type Point, pointInstancesMax } from './ports.ts';
 import { InstanceBody } from './receipt-schemas.ts';
 
 const name = (description: string) =>
@@ -17,7 +17,7 @@ export const PointBody = Type.Object(
     expect: Type.Optional(
       Type.Integer({
         minimum: 0,
-        maximum: 10_000,
+        maximum: pointInstancesMax,
         description: 'With fewer instances than this nothing counts as enforced everywhere. Default 1.',
         examples: [3],
       }),
@@ -25,8 +25,8 @@ export const PointBody = Type.Object(
     ephemeral: Type.Optional(
       Type.Boolean({
         description:
-          'Instances that fall silent leave once they have closed. One that never closes, with a class that is `fail_open` ' +
-          'alone or `allow_reads_after`, stays and counts as exposed until it says goodbye. Default false.',
+          'Instances that fall silent leave once they have closed. One that never closes (all its classes are `fail_open`, or ' +
+          'one has `allow_reads_after`) stays and counts as exposed until it says goodbye. Default false.',
       }),
     ),
   },

@@ -1,8 +1,9 @@
 import { beforeAll, expect, it } from 'vitest';
 import { createPointStore } from '../../src/adapters/postgres/point-store.ts';
 import { createReceiptStore } from '../../src/adapters/postgres/receipt-store.ts';
-import { pointName, signalId } from '../../src/core/vocabulary.ts';
-import type { Instance, ReceiptBatch } from '../../src/points/ports.ts';
+import { createForgetInstances } from '../../src/adapters/postgres/instance-sweep.ts';
+import { type PointName, pointName, signalId } from '../../src/core/vocabulary.ts';
+import { batchMax, type Instance, pointInstancesMax, type ReceiptBatch } from '../../src/points/ports.ts';
 import { aDeclaration } from '../points/support/a-receipt.ts';
 import { aRevocation, lift, put, putMany, replace } from '../points/support/write-feed.ts';
 import { forEachDatabase } from '../support/databases.ts';
@@ -23,12 +24,12 @@ const nothing: ReceiptBatch = { instances: [], receipts: [], denials: [], fed: [
 
 forEachDatabase('the receipt store', (fixture) => {
   const store = () => createReceiptStore({ database: fixture.database });
-  beforeAll(async () => {
-    await createPointStore({ database: fixture.database, announcer: { announce: () => undefined } }).add(
-      { name: edge, expect: 1, ephemeral: false, createdAtMs: 0 },
-      { atMs: 0, actor: 'test', action: 'point.added', target: edge, outcome: 'done' },
+  const addPoint = (name: PointName, ephemeral = false) =>
+    createPointStore({ database: fixture.database, announcer: { announce: () => undefined } }).add(
+      { name, expect: 1, ephemeral, createdAtMs: 0 },
+      { atMs: 0, actor: 'test', action: 'point.added', target: name, outcome: 'done' },
     );
-  });
+  beforeAll(() => addPoint(edge));
 
   it('keeps of each instance what was said last, and how long it is fed as its own node says', async () => {
     const one = anInstance('one', { leftAtMs: 2_000 });
@@ -48,6 +49,49 @@ forEachDatabase('the receipt store', (fixture) => {
     await store().write({ ...nothing, fed: [{ point: edge, instance: 'one', fedUntilMs: 4_000 }] });
     expect(await store().readInstances(3_500)).toEqual([{ ...back, fedUntilMs: 4_000 }]);
     expect(await store().readInstances(4_001)).toEqual([]);
+  });
+
+  it('reads those that are waited for before those that left, the latest first, and of no point more than its share', async () => {
+    const crowd = pointName('crowd');
+    await addPoint(crowd);
+    const names = Array.from({ length: pointInstancesMax + 5 }, (_, index) => `i${index}`);
+    for (const some of [names.slice(0, batchMax * 2), names.slice(batchMax * 2)]) {
+      const instances = some.map((instance) =>
+        anInstance(instance, { point: crowd, lastSeenMs: 10_000 + Number(instance.slice(1)) }),
+      );
+      await store().write({ ...nothing, instances });
+    }
+    const left = anInstance('i9999', { point: crowd, lastSeenMs: 99_999, leftAtMs: 99_999 });
+    await store().write({ ...nothing, instances: [left] });
+    const read = (await store().readInstances(10_000)).map(({ instance }) => instance);
+    expect(read).toEqual(names.slice(5).toReversed());
+    expect((await store().readInstances(99_000)).map(({ instance }) => instance)).toEqual(['i9999']);
+  });
+
+  it('forgets who left before, who was of a retired point, and ephemeral ones that have closed; no others', async () => {
+    const forget = createForgetInstances(fixture);
+    const postures = { a: { fail_closed_after: 5 }, b: { fail_open: true as const } };
+    const closing = { declared: aDeclaration({ postures }) };
+    const open = { declared: aDeclaration({ postures: { ...postures, c: { allow_reads_after: 5 } } }) };
+    const [brief, over] = [pointName('brief'), pointName('over')];
+    await addPoint(brief, true);
+    await addPoint(over);
+    const instances = [
+      anInstance('left-before', { leftAtMs: 50 }),
+      anInstance('left-after', { leftAtMs: 150 }),
+      anInstance('silent', { lastSeenMs: 1 }),
+      anInstance('closed', { ...closing, point: brief, lastSeenMs: 1 }),
+      anInstance('heard', { ...closing, point: brief, lastSeenMs: 150 }),
+      anInstance('fed', { ...closing, point: brief, lastSeenMs: 1 }),
+      anInstance('open', { ...open, point: brief, lastSeenMs: 1 }),
+      anInstance('retired', { point: over }),
+    ];
+    await fixture.database.pool.query('DELETE FROM hub.point_instances');
+    await fixture.database.pool.query("UPDATE hub.points SET retired_at_ms = 50 WHERE name = 'over'");
+    await store().write({ ...nothing, instances, fed: [{ point: brief, instance: 'fed', fedUntilMs: 150 }] });
+    expect(await forget({ beforeMs: 100, stop: new AbortController().signal })).toBe(3);
+    const kept = (await store().readInstances(0)).map(({ instance }) => instance).toSorted();
+    expect(kept).toEqual(['fed', 'heard', 'left-after', 'open', 'silent']);
   });
 
   it('finds the receipt that first covered a position, also when receipts are repeated', async () => {

@@ -1,9 +1,10 @@
-import { gte, or, sql } from 'drizzle-orm';
+import { getTableColumns, gte, lte, or, sql } from 'drizzle-orm';
 import { pointName } from '../../core/vocabulary.ts';
 import {
   type FedLease,
   type Instance,
   instancesMax,
+  pointInstancesMax,
   type Receipt,
   type ReceiptStore,
   type SignalEntries,
@@ -27,10 +28,22 @@ export function createReceiptStore({ database }: { readonly database: Database }
     },
 
     async readInstances(sinceMs) {
-      const rows = await database.db
-        .select()
+      const heard = database.db
+        .select({
+          ...getTableColumns(pointInstances),
+          place:
+            sql<number>`row_number() OVER (PARTITION BY ${pointInstances.point} ORDER BY ${latestFirst})`.as(
+              'place',
+            ),
+        })
         .from(pointInstances)
         .where(or(gte(pointInstances.lastSeenMs, sinceMs), gte(pointInstances.fedUntilMs, sinceMs)))
+        .as('heard');
+      const rows = await database.db
+        .select()
+        .from(heard)
+        .where(lte(heard.place, pointInstancesMax))
+        .orderBy(latestFirst)
         .limit(instancesMax);
       return rows.map(toInstance);
     },
@@ -72,6 +85,9 @@ export function createReceiptStore({ database }: { readonly database: Database }
     },
   };
 }
+
+/** Those that are waited for come before those that left. */
+const latestFirst = sql`left_at_ms IS NOT NULL, last_seen_ms DESC`;
 
 type FirstReceipt = {
   readonly point: string;
