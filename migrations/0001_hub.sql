@@ -54,10 +54,12 @@ CREATE TABLE hub.api_tokens (
   source_id text NOT NULL REFERENCES hub.sources (id),
   point text REFERENCES hub.points (name),
   created_at_ms bigint NOT NULL,
+  made_by text REFERENCES hub.api_tokens (id),  -- it is revoked with this one; NULL: an admin made it
   expires_at_ms bigint,
   revoked_at_ms bigint,
   last_used_at_ms bigint
 );
+CREATE INDEX api_tokens_made_by ON hub.api_tokens (made_by) WHERE made_by IS NOT NULL;
 
 -- ------------------------------------------------------------------------------------------------------------- signals
 CREATE TABLE hub.signals (

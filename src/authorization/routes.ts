@@ -83,7 +83,9 @@ export const tokenRoutes: FastifyPluginAsyncTypebox<TokenRoutesOptions> = async 
       schema: {
         tags,
         summary: 'Revoke a token',
-        description: 'At once, on every node; a feed that was opened with it is cut. Again changes nothing.',
+        description:
+          'At once, on every node; a feed that was opened with it is cut. Unless it was an admin token, what it made ends with it: ' +
+          'replace the tokens of points first. Again changes nothing.',
         params: IdParams,
         response: { 204: Type.Null() },
       },

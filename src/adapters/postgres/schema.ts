@@ -78,6 +78,7 @@ export const apiTokens = hub.table('api_tokens', {
   sourceId: text('source_id').notNull(),
   point: text('point'),
   createdAtMs: count('created_at_ms').notNull(),
+  madeBy: text('made_by'),
   expiresAtMs: count('expires_at_ms'),
   revokedAtMs: count('revoked_at_ms'),
   lastUsedAtMs: count('last_used_at_ms'),
