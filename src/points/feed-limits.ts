@@ -15,6 +15,12 @@ export const feedLimits = {
   ageMsMax: 3_600_000,
   ageJitterMsMax: 360_000,
   retryMsMax: 5_000,
+  /** Snapshots that one node gives at a time. */
+  snapshotReadersMax: 500,
+  /** A reader of a snapshot that takes nothing for so long is cut off. */
+  snapshotIdleMs: 30_000,
+  /** And one that is not through by then. */
+  snapshotMsMax: 300_000,
   /** Sockets written in one turn: receipts and kills interleave with the next. */
   socketsPerTurn: 200,
 } as const;

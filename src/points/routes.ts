@@ -35,6 +35,7 @@ import {
   reportsDefault,
   toReportReply,
 } from './receipt-schemas.ts';
+import type { SnapshotReaders } from './snapshot-readers.ts';
 import { chooseEncoding, matchesEtag, type Snapshots } from './snapshot.ts';
 
 export type FeedRoutesOptions = {
@@ -42,10 +43,9 @@ export type FeedRoutesOptions = {
   readonly connections: FeedConnections;
   readonly pollFeed: PollFeed;
   readonly snapshots: Snapshots;
+  readonly snapshotReaders: SnapshotReaders;
 };
 
-/** A reader of a snapshot that takes nothing for so long is cut off. */
-const snapshotIdleMs = 30_000;
 const feedScopes = ['feed.read', 'point'] as const;
 
 /** `/v1/feed`: what points enforce, as a stream, by long poll and as a snapshot. */
@@ -90,7 +90,7 @@ export const feedRoutes: FastifyPluginAsyncTypebox<FeedRoutesOptions> = async (a
   app.get(
     '/v1/feed/snapshot',
     {
-      config: { scopes: feedScopes },
+      config: { scopes: feedScopes, refuses: [429] },
       schema: {
         tags: ['feed'],
         summary: 'Take every live entry at one position',
@@ -104,11 +104,11 @@ export const feedRoutes: FastifyPluginAsyncTypebox<FeedRoutesOptions> = async (a
       if (matchesEtag(request.headers['if-none-match'], options.snapshots.etag)) {
         return reply.code(304).header('etag', options.snapshots.etag).send();
       }
+      options.snapshotReaders.enter(reply.raw);
       const encoding = chooseEncoding(request.headers['accept-encoding']);
       const { etag, body } = await options.snapshots.take(encoding);
       void reply.header('etag', etag).header('cache-control', 'no-cache').type('application/x-ndjson');
       if (encoding !== 'identity') void reply.header('content-encoding', encoding);
-      reply.raw.setTimeout(snapshotIdleMs, () => reply.raw.destroy());
       return reply.send(Readable.from(body));
     },
   );
