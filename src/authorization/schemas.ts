@@ -1,4 +1,5 @@
 import { Type, type Static } from 'typebox';
+import { listOf } from '../http/list-page.ts';
 import { scopes } from '../http/caller.ts';
 import type { TokenRequest } from './make-token.ts';
 import type { ApiToken } from './ports.ts';
@@ -79,10 +80,7 @@ export const NewTokenReply = Type.Object(
   { $id: 'NewToken' },
 );
 
-export const TokenList = Type.Object({
-  items: Type.Array(TokenReply),
-  next_cursor: Type.Union([Type.String(), Type.Null()]),
-});
+export const TokenList = listOf(TokenReply);
 
 export const toTokenRequest = (body: Static<typeof TokenBody>): TokenRequest => ({
   actor: body.actor,
