@@ -48,7 +48,8 @@ export const SignalQuery = Type.Object(
   { additionalProperties: false },
 );
 
-const EnforcementReply = Type.Object({
+/** How far a signal is enforced, wherever it is told. */
+export const enforcementMembers = {
   state: Type.Enum(['complete', 'partial', 'pending', 'no_points']),
   expected: Type.Integer(),
   applied: Type.Integer(),
@@ -58,8 +59,8 @@ const EnforcementReply = Type.Object({
   ),
   p50_ms: Type.Optional(Type.Number()),
   p99_ms: Type.Optional(Type.Number()),
-  url: Type.String(),
-});
+};
+const EnforcementReply = Type.Object({ ...enforcementMembers, url: Type.String() });
 
 export const SignalAnswer = Type.Object(
   {

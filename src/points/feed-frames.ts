@@ -63,7 +63,7 @@ export function eventFrame<Name extends keyof StreamEvents>(name: Name, data: St
 /** Sent at once, so that proxies pass the headers on. */
 export const firstComment = Buffer.from(': caep-hub feed\n\n');
 
-export type DecodedFrame = { readonly id: string; readonly event: string; readonly data: unknown };
+export type DecodedFrame = { readonly id: string; readonly event: LogRow['op']; readonly data: unknown };
 
 /** Entry frames as objects, for those who wait by long poll. */
 export function decodeFrames(frames: string): readonly DecodedFrame[] {
@@ -74,6 +74,6 @@ export function decodeFrames(frames: string): readonly DecodedFrame[] {
       const [id = '', event = '', data = ''] = frame
         .split('\n')
         .map((line) => line.slice(line.indexOf(': ') + 2));
-      return { id, event, data: JSON.parse(data) as unknown };
+      return { id, event: event as LogRow['op'], data: JSON.parse(data) as unknown };
     });
 }

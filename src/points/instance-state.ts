@@ -102,7 +102,7 @@ function silentState(
   nowMs: Millis,
 ): InstanceState {
   const unfedFromMs = Math.min(fedUntilMs ?? Number.POSITIVE_INFINITY, committedAtMs + lastBlindHeartbeatMs);
-  const staleFromMs = Math.max(unfedFromMs, lastSeenMs - reported.stale_ms);
+  const staleFromMs = Math.max(unfedFromMs, Math.ceil(lastSeenMs - reported.stale_ms));
   const budgetMs = closes(declared) ? longestBudgetMs(declared) : undefined;
   if (budgetMs === undefined) return { state: 'exposed' };
   const closedFromMs = staleFromMs + budgetMs + cacheMs(declared);
@@ -124,7 +124,8 @@ function longestBudgetMs({ postures }: InstanceDeclaration): number | undefined 
   return budgets.length === 0 ? undefined : Math.max(...budgets);
 }
 
-const cacheMs = ({ downstream_cache_seconds: seconds }: InstanceDeclaration): number => seconds * 1000;
+const cacheMs = ({ downstream_cache_seconds: seconds }: InstanceDeclaration): number =>
+  Math.ceil(seconds * 1000);
 
 function beyond({ can }: InstanceDeclaration, { puts }: SignalEntries): string | undefined {
   const known: readonly string[] = can.effects;

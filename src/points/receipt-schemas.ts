@@ -1,4 +1,5 @@
 import { Type, type Static } from 'typebox';
+import { listOf, pageQuery } from '../http/list-page.ts';
 import { inabilitiesListedMax } from '../core/feed.ts';
 import { effects } from '../core/revocation.ts';
 import { nameShape } from '../core/vocabulary.ts';
@@ -9,7 +10,6 @@ const millis = (description: string) => Type.Number({ minimum: 0, maximum: 1e13,
 const idShape = Type.String({ minLength: 1, maxLength: 64 });
 /** Of each list of one request. */
 const listMax = 200;
-export const reportsDefault = 50;
 
 const seconds = Type.Integer({ minimum: 0, maximum: 86_400 });
 const Posture = Type.Union([
@@ -128,8 +128,7 @@ export const ReportQuerySchema = Type.Object(
   {
     point: Type.Optional(Type.String({ maxLength: 64 })),
     kind: Type.Optional(Type.Enum(['refusal', 'sighting'])),
-    cursor: Type.Optional(idShape),
-    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200, default: reportsDefault })),
+    ...pageQuery(idShape),
   },
   strict,
 );
@@ -145,10 +144,7 @@ const ReportReply = Type.Object(
   },
   { $id: 'Report' },
 );
-export const ReportsReply = Type.Object({
-  items: Type.Array(ReportReply),
-  next_cursor: Type.Union([Type.String(), Type.Null()]),
-});
+export const ReportsReply = listOf(ReportReply);
 
 export const toReportReply = ({ receivedAtMs, detail, ...report }: Report): Static<typeof ReportReply> => ({
   ...report,

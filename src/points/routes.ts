@@ -1,16 +1,15 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import type { FastifyReply } from 'fastify';
 import { Readable } from 'node:stream';
 import { Type } from 'typebox';
+import { pageOf } from '../http/list-page.ts';
 import { Problem } from '../core/problem.ts';
 import { signalId } from '../core/vocabulary.ts';
 import { refuseToken } from '../http/authenticate.ts';
 import { type EnforcementView, nothingToEnforce } from './enforcement.ts';
 import { streamEnforcement } from './enforcement-stream.ts';
 import type { FeedConnections } from './feed-connections.ts';
-import { readCursor, subscriberOf } from './feed-request.ts';
+import { readCursor, refusalOf, subscriberOf } from './feed-request.ts';
 import type { FindStart } from './feed-start.ts';
-import type { GoodbyeReason } from './feed-stream.ts';
 import { requireInstanceName } from './instance-name.ts';
 import type { PollFeed } from './long-poll.ts';
 import type { FindSignalSeq, ReportStore, WatchToken } from './ports.ts';
@@ -19,11 +18,14 @@ import type { ReceiptBook } from './receipt-book.ts';
 import type { TakeReports } from './reports.ts';
 import {
   AddedPointReply,
+  enforcementResponse,
   FeedQuery,
+  feedResponse,
   NameParams,
   PointBody,
   PointReply,
   pollMsDefault,
+  snapshotResponse,
   toEnforcementReply,
 } from './schemas.ts';
 import {
@@ -32,7 +34,6 @@ import {
   ReportBodySchema,
   ReportQuerySchema,
   ReportsReply,
-  reportsDefault,
   toReportReply,
 } from './receipt-schemas.ts';
 import type { SnapshotReaders } from './snapshot-readers.ts';
@@ -61,6 +62,7 @@ export const feedRoutes: FastifyPluginAsyncTypebox<FeedRoutesOptions> = async (a
           'Server-sent events: `hello`, `configuration`, then `put`, `lift` and `drop` in order, and a `heartbeat` each ' +
           'second. Resume with `Last-Event-ID` or `from`; 410 asks for a snapshot. `wait=changes` answers once, as JSON.',
         querystring: FeedQuery,
+        response: feedResponse,
       },
     },
     async (request, reply) => {
@@ -79,8 +81,10 @@ export const feedRoutes: FastifyPluginAsyncTypebox<FeedRoutesOptions> = async (a
       try {
         const timeoutMs = request.query.timeout_ms ?? pollMsDefault;
         const events = await options.pollFeed({ ...subscriber, seq, timeoutMs, stop: waiting.stop });
-        if (waiting.refused !== undefined) throw refusalOf(waiting.refused, reply);
-        return { events };
+        if (waiting.refused !== undefined) {
+          throw refusalOf(waiting.refused, (why) => refuseToken(reply, why));
+        }
+        return { events: [...events] };
       } finally {
         waiting.leave();
       }
@@ -96,13 +100,14 @@ export const feedRoutes: FastifyPluginAsyncTypebox<FeedRoutesOptions> = async (a
         summary: 'Take every live entry at one position',
         description:
           'NDJSON: a header line with the position, one entry a line, a trailer with count and digest.',
+        response: snapshotResponse,
       },
     },
     async (request, reply) => {
       subscriberOf(request.caller, request.headers);
       void reply.header('vary', 'Accept-Encoding');
       if (matchesEtag(request.headers['if-none-match'], options.snapshots.etag)) {
-        return reply.code(304).header('etag', options.snapshots.etag).send();
+        return reply.code(304).header('etag', options.snapshots.etag).send(null);
       }
       options.snapshotReaders.enter(reply.raw);
       const encoding = chooseEncoding(request.headers['accept-encoding']);
@@ -115,12 +120,6 @@ export const feedRoutes: FastifyPluginAsyncTypebox<FeedRoutesOptions> = async (a
 
   app.addHook('preClose', async () => options.connections.close());
 };
-
-/** What a stream would have been told as its goodbye. */
-const refusalOf = (reason: GoodbyeReason, reply: FastifyReply): Problem =>
-  reason === 'shutting-down'
-    ? new Problem('shutting-down', 'This node is shutting down.')
-    : refuseToken(reply, 'The token ended while the request waited.');
 
 export type PointRoutesOptions = { readonly registry: PointRegistry };
 
@@ -242,15 +241,14 @@ export const receiptRoutes: FastifyPluginAsyncTypebox<ReceiptRoutesOptions> = as
         response: { 200: ReportsReply },
       },
     },
-    async ({ query: { limit = reportsDefault, cursor, ...filter } }) => {
-      const found = await options.reports.list({
-        ...filter,
-        ...(cursor !== undefined && { before: cursor }),
-        limit: limit + 1,
-      });
-      const items = found.slice(0, limit).map(toReportReply);
-      return { items, next_cursor: found.length > limit ? (items.at(-1)?.id ?? null) : null };
-    },
+    async ({ query: { limit, cursor, ...filter } }) =>
+      pageOf({
+        limit,
+        find: (rows) =>
+          options.reports.list({ ...filter, ...(cursor !== undefined && { before: cursor }), limit: rows }),
+        toItem: toReportReply,
+        cursorOf: ({ id }) => id,
+      }),
   );
 };
 
@@ -276,6 +274,7 @@ export const enforcementRoutes: FastifyPluginAsyncTypebox<EnforcementRoutesOptio
           'With `Accept: text/event-stream`: an event for each change, until it is complete. A signal that has put and lifted ' +
           'nothing, because it waits or is not resolved yet, is no success: 409 `conflict`.',
         params: Type.Object({ id: Type.String({ maxLength: 64 }) }),
+        response: enforcementResponse,
       },
     },
     async (request, reply) => {
