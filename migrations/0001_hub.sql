@@ -54,10 +54,12 @@ CREATE TABLE hub.api_tokens (
   source_id text NOT NULL REFERENCES hub.sources (id),
   point text REFERENCES hub.points (name),
   created_at_ms bigint NOT NULL,
+  made_by text REFERENCES hub.api_tokens (id),  -- it is revoked with this one; NULL: an admin made it
   expires_at_ms bigint,
   revoked_at_ms bigint,
   last_used_at_ms bigint
 );
+CREATE INDEX api_tokens_made_by ON hub.api_tokens (made_by) WHERE made_by IS NOT NULL;
 
 -- ------------------------------------------------------------------------------------------------------------- signals
 CREATE TABLE hub.signals (
@@ -250,7 +252,7 @@ CREATE TABLE hub.point_instances (
   applied_seq bigint,
   first_seen_ms bigint NOT NULL,
   last_seen_ms bigint NOT NULL,
-  reported jsonb NOT NULL,                   -- stale_ms, orphans, divergent of its newest receipt
+  reported jsonb NOT NULL,                   -- stale_ms, orphans, divergent, refused, cannot of its newest receipt
   fed_until_ms bigint,                       -- no heartbeat reached it after this; lies ahead while it is connected
   left_at_ms bigint,                         -- it said goodbye
   PRIMARY KEY (point, instance)
@@ -268,14 +270,13 @@ CREATE TABLE hub.receipts (                  -- cumulative: covers after_seq < p
 );
 CREATE INDEX receipts_age ON hub.receipts (received_at_ms);
 
-CREATE TABLE hub.receipt_notes (             -- first denial of, or inability to apply, one revocation at one instance
+CREATE TABLE hub.receipt_notes (             -- the first denial because of one revocation at one instance
   point text NOT NULL,
   instance text NOT NULL,
   revocation_id text NOT NULL,
-  kind text NOT NULL CHECK (kind IN ('first_denied', 'refused', 'cannot')),
-  detail jsonb NOT NULL,
+  after_ms double precision NOT NULL,        -- from its being in force there, on the point's clock
   received_at_ms bigint NOT NULL,
-  PRIMARY KEY (point, instance, revocation_id, kind)
+  PRIMARY KEY (point, instance, revocation_id)
 );
 CREATE INDEX receipt_notes_revocation ON hub.receipt_notes (revocation_id);
 CREATE INDEX receipt_notes_age ON hub.receipt_notes (received_at_ms);

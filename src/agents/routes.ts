@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
+import { listOf, pageOf, pageQuery } from '../http/list-page.ts';
 import { parseIdentity } from '../core/known-as.ts';
 import { Problem } from '../core/problem.ts';
 import { agentName, type AgentName } from '../core/vocabulary.ts';
@@ -30,28 +31,15 @@ export type AgentRoutesOptions = {
 };
 
 const tags = ['agents'];
-const pageMax = 200;
 const NameParams = Type.Object({ name: Type.String({ maxLength: 64 }) });
-const PageQuery = Type.Object(
-  {
-    cursor: Type.Optional(Type.String({ maxLength: 64 })),
-    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: pageMax, default: 50 })),
-  },
-  { additionalProperties: false },
-);
 
 const listAgents = {
   config: { scopes: ['agents.read', 'agents.write'] },
   schema: {
     tags,
     summary: 'List agents',
-    querystring: PageQuery,
-    response: {
-      200: Type.Object({
-        items: Type.Array(AgentReply),
-        next_cursor: Type.Union([Type.String(), Type.Null()]),
-      }),
-    },
+    querystring: Type.Object(pageQuery(), { additionalProperties: false }),
+    response: { 200: listOf(AgentReply) },
   },
 } as const;
 
@@ -138,16 +126,14 @@ const enableAgent = {
 export const agentRoutes: FastifyPluginAsyncTypebox<AgentRoutesOptions> = async (app, options) => {
   const { store, nowMs, onlyIssuer } = options;
 
-  app.get('/v1/agents', listAgents, async (request) => {
-    const limit = request.query.limit ?? 50;
-    const { cursor } = request.query;
-    const agents = await store.list({
-      limit: limit + 1,
-      ...(cursor === undefined ? {} : { after: cursor }),
-    });
-    const items = agents.slice(0, limit).map(toAgentReply);
-    return { items, next_cursor: agents.length > limit ? (items.at(-1)?.name ?? null) : null };
-  });
+  app.get('/v1/agents', listAgents, async ({ query: { cursor, limit } }) =>
+    pageOf({
+      limit,
+      find: (rows) => store.list({ limit: rows, ...(cursor === undefined ? {} : { after: cursor }) }),
+      toItem: toAgentReply,
+      cursorOf: ({ name }) => name,
+    }),
+  );
 
   app.post('/v1/agents', registerAgent, async (request, reply) => {
     const draft = toAgentDraft(request.body, onlyIssuer());

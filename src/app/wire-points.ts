@@ -63,7 +63,7 @@ export async function wirePoints(
   return points;
 }
 
-function measurePoints({ database, metrics }: Hub, { connections, view, memory }: Points): void {
+function measurePoints({ database, metrics }: Hub, { connections, view }: Points): void {
   metrics.gauge('caep_hub_held_waiting', async () => [{ value: await countHeldWaiting(database) }]);
   metrics.gauge('caep_hub_feed_connections', () => [{ value: connections.count }]);
   metrics.gauge('caep_hub_live_entries', async () =>
@@ -73,7 +73,7 @@ function measurePoints({ database, metrics }: Hub, { connections, view, memory }
     })),
   );
   metrics.gauge('caep_hub_points', async () => {
-    const { instances } = await view.state(memory.tail.head);
+    const { instances } = await view.atHead();
     const states = instances.map(({ state }) => state);
     return [...new Set(states)].map((state) => ({
       labels: { state },

@@ -1,11 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { createScheduler, type Scheduler, type Task } from '../adapters/bullmq/scheduler.ts';
 import { createHeldStore } from '../adapters/postgres/held-store.ts';
+import { createForgetInstances } from '../adapters/postgres/instance-sweep.ts';
 import { createDueStore, createSweeps } from '../adapters/postgres/revocation-sweeps.ts';
 import { vacuumEmbedded } from '../adapters/postgres/vacuum.ts';
 import { newId } from '../adapters/system/ids.ts';
 import { createDueWork } from '../pipeline/due-work.ts';
 import type { KeyRing } from '../transmitter/key-ring.ts';
+import { instancesKeptMs } from '../points/ports.ts';
 import type { Hub } from './platform.ts';
 import type { Transmitter } from './wire-transmitter.ts';
 import type { Signals } from './wire-signals.ts';
@@ -43,6 +45,7 @@ export function wireSchedule(hub: Hub, needs: ScheduleNeeds): Scheduled {
   const store = createDueStore({ database, held });
   const due = createDueWork({ store, handle, discard: held.discard, nowMs, newId });
   const sweeps = createSweeps({ database, announcer });
+  const forgetInstances = createForgetInstances({ database });
   const every = (everyMs: number, run: (stop: AbortSignal) => Promise<unknown>): Task => ({
     everyMs,
     run: async (_id, stop) => void (await run(stop)),
@@ -59,6 +62,9 @@ export function wireSchedule(hub: Hub, needs: ScheduleNeeds): Scheduled {
     'inactive-streams': every(30 * secondMs, streams.pauseInactive),
     'settled-deliveries': every(10 * minuteMs, transmitter.sweep),
     deliver: { run: async () => transmitter.wake() },
+    'gone-instances': every(10 * minuteMs, (stop) =>
+      forgetInstances({ beforeMs: nowMs() - instancesKeptMs, stop }),
+    ),
   };
   if (database.kind === 'embedded') {
     tasks['vacuum'] = every(10 * minuteMs, (stop) => vacuumEmbedded(database, stop));

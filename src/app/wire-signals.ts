@@ -88,7 +88,7 @@ function enforcementView({ view, book }: Points, nowMs: () => number): Enforceme
       return enforcementOf(book.points(), book.instancesOf, signal, () => ({ applied: false }), nowMs())
         .summary;
     },
-    now: async (lastSeq) => (await view.state(lastSeq)).summary,
+    now: async (signal) => (await view.state(signal)).summary,
     wait: view.wait,
   };
 }

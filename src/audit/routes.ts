@@ -1,4 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { pageOf } from '../http/list-page.ts';
 import { verifyChain, type ChainReport } from './chain.ts';
 import type { AuditChainStore, AuditStore } from './ports.ts';
 import {
@@ -31,13 +32,14 @@ export const auditRoutes: FastifyPluginAsyncTypebox<AuditRoutesOptions> = async 
     },
     async ({ query }) => {
       const { cursor, limit = pageDefault, signal_id, ...filter } = query;
-      const rows = await store.list(
-        { ...filter, ...(signal_id === undefined ? {} : { signalId: signal_id }) },
-        { limit: limit + 1, ...(cursor === undefined ? {} : { before: Number(cursor) }) },
-      );
-      const items = rows.slice(0, limit).map(toAuditItem);
-      const last = rows.length > limit ? items.at(-1) : undefined;
-      return { items, next_cursor: last === undefined ? null : String(last.id) };
+      const filters = { ...filter, ...(signal_id === undefined ? {} : { signalId: signal_id }) };
+      const from = cursor === undefined ? {} : { before: Number(cursor) };
+      return pageOf({
+        limit,
+        find: (rows) => store.list(filters, { limit: rows, ...from }),
+        toItem: toAuditItem,
+        cursorOf: ({ id }) => String(id),
+      });
     },
   );
 

@@ -1,4 +1,5 @@
 import { Type, type Static } from 'typebox';
+import { listOf, pageQuery } from '../http/list-page.ts';
 import type { ChainReport } from './chain.ts';
 import type { AuditRow, ChainedRow } from './ports.ts';
 
@@ -40,16 +41,12 @@ export const AuditQuery = Type.Object(
       Type.String({ maxLength: 64, description: 'The signal itself, or what it caused.' }),
     ),
     outcome: Type.Optional(Type.Enum(['done', 'refused'])),
-    cursor: Type.Optional(Type.String({ pattern: '^[1-9][0-9]{0,14}$' })),
-    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 500, default: pageDefault })),
+    ...pageQuery(Type.String({ pattern: '^[1-9][0-9]{0,14}$' }), { default: pageDefault, maximum: 500 }),
   },
   { additionalProperties: false },
 );
 
-export const AuditList = Type.Object({
-  items: Type.Array(AuditItem),
-  next_cursor: Type.Union([Type.String(), Type.Null()]),
-});
+export const AuditList = listOf(AuditItem);
 
 export const AuditVerification = Type.Object(
   {

@@ -22,9 +22,13 @@ export type MakeTokenOptions = {
 /** What the process of a point needs. Its source can say nothing, so that it may have one of its own. */
 const pointScopes: readonly Scope[] = ['point', 'feed.read'];
 
+/** What a token is called that goes by the name of its point. Nobody who is no point can be called so. */
+const nameOfPoint = (point: string): string => `point:${point}`;
+
 /**
  * Makes a token that is no mightier than who asks for it. Without `admin` it has scopes that they have, their own name
- * and source, and ends when theirs does; only who manages points may also make the tokens of points.
+ * and source, ends when theirs expires, and is revoked with theirs; only who manages points may also make the tokens of
+ * points, which do not expire, and end with the one that made them all the same.
  *
  * @returns the secret, which is known here for the only time.
  * @throws Problem `insufficient-scope`, `invalid-request`, `conflict`
@@ -41,11 +45,12 @@ export async function makeToken(
   const secret = makeTokenSecret();
   const token: ApiToken = {
     id: tokenId(newId('tok')),
-    actor: request.actor,
+    actor: actorOf(request),
     scopes: [...new Set(request.scopes)].sort(),
     sourceId: sourceOf(request, caller),
     ...(request.point === undefined ? {} : { point: pointName(request.point) }),
     createdAtMs: atMs,
+    ...(may(caller, 'admin') ? {} : { madeBy: caller.tokenId }),
     ...expiryOf(request, caller, atMs),
   };
   await store.create(
@@ -104,11 +109,14 @@ function refuseEscalation(request: TokenRequest, caller: Caller): void {
 const mayGrant = (caller: Caller, scope: Scope): boolean =>
   may(caller, scope) || (scope === 'point' && may(caller, 'points.write'));
 
+/** A point that is named like a person must not speak as one: not in the audit, and not through their source. */
+const actorOf = ({ actor, point }: TokenRequest): string => (actor === point ? nameOfPoint(point) : actor);
+
 /** A source of its own would come with limits of its own. */
-function sourceOf({ source, actor, scopes }: TokenRequest, caller: Caller): SourceId {
-  if (source !== undefined) return sourceId(source);
-  const mayBeNew = may(caller, 'admin') || scopes.every((scope) => pointScopes.includes(scope));
-  return mayBeNew ? sourceId(actor) : caller.source.id;
+function sourceOf(request: TokenRequest, caller: Caller): SourceId {
+  if (request.source !== undefined) return sourceId(request.source);
+  const mayBeNew = may(caller, 'admin') || request.scopes.every((scope) => pointScopes.includes(scope));
+  return mayBeNew ? sourceId(actorOf(request)) : caller.source.id;
 }
 
 function expiryOf(

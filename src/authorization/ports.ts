@@ -13,6 +13,8 @@ export type ApiToken = {
   /** Set for tokens of scope `point`, and for no others. */
   readonly point?: PointName;
   readonly createdAtMs: Millis;
+  /** The token that asked for it, unless that was an admin's: it ends with it. */
+  readonly madeBy?: TokenId;
   readonly expiresAtMs?: Millis;
   readonly revokedAtMs?: Millis;
   readonly lastUsedAtMs?: Millis;
@@ -28,7 +30,8 @@ export type TokenStore = {
   /**
    * Writes the token, and its source where there is none of that name.
    *
-   * @throws Problem `invalid-request` when the point does not exist, `conflict` when the source there is differs in `person`.
+   * @throws Problem `invalid-request` when the point does not exist, `conflict` when the source there is differs in `person`,
+   * `unauthenticated` when the token that made it was revoked meanwhile.
    */
   create(token: NewToken, change: Change): Promise<void>;
   /** The one token that the hub is started with: the same secret again changes nothing, another one replaces it. */
@@ -37,7 +40,7 @@ export type TokenStore = {
   list(page: { readonly after?: string; readonly limit: number }): Promise<readonly ApiToken[]>;
   find(id: TokenId): Promise<ApiToken | undefined>;
   findBySecret(hash: SecretHash): Promise<SpeakingToken | undefined>;
-  /** Announced as `tokens`. Revoking it again changes nothing. `false` when there is no such token. */
+  /** Together with all that it made, and that those made. Announced as `tokens`. Revoking it again changes nothing. `false` when there is no such token. */
   revoke(id: TokenId, change: Change): Promise<boolean>;
   /** Those of the given that are revoked or gone. */
   ended(ids: readonly TokenId[]): Promise<readonly TokenId[]>;

@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
+import { pageOf, pageQuery } from '../http/list-page.ts';
 import { Problem } from '../core/problem.ts';
 import { tokenId } from '../core/vocabulary.ts';
 import { makeToken, type MakeTokenOptions } from './make-token.ts';
@@ -11,7 +12,6 @@ export type TokenRoutesOptions = Omit<MakeTokenOptions, 'store'> & {
 };
 
 const tags = ['tokens'];
-const pageDefault = 50;
 const IdParams = Type.Object({ id: Type.String({ maxLength: 64 }) });
 
 /** `/v1/tokens`: who may call. */
@@ -43,24 +43,17 @@ export const tokenRoutes: FastifyPluginAsyncTypebox<TokenRoutesOptions> = async 
         tags,
         summary: 'List tokens',
         description: 'Revoked and expired ones are among them. Secrets are not.',
-        querystring: Type.Object(
-          {
-            cursor: Type.Optional(Type.String({ maxLength: 64 })),
-            limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200, default: pageDefault })),
-          },
-          { additionalProperties: false },
-        ),
+        querystring: Type.Object(pageQuery(), { additionalProperties: false }),
         response: { 200: TokenList },
       },
     },
-    async ({ query: { cursor, limit = pageDefault } }) => {
-      const tokens = await store.list({
-        limit: limit + 1,
-        ...(cursor === undefined ? {} : { after: cursor }),
-      });
-      const items = tokens.slice(0, limit).map(toTokenReply);
-      return { items, next_cursor: tokens.length > limit ? (items.at(-1)?.id ?? null) : null };
-    },
+    async ({ query: { cursor, limit } }) =>
+      pageOf({
+        limit,
+        find: (rows) => store.list({ limit: rows, ...(cursor === undefined ? {} : { after: cursor }) }),
+        toItem: toTokenReply,
+        cursorOf: ({ id }) => id,
+      }),
   );
 
   app.get(
@@ -83,7 +76,9 @@ export const tokenRoutes: FastifyPluginAsyncTypebox<TokenRoutesOptions> = async 
       schema: {
         tags,
         summary: 'Revoke a token',
-        description: 'At once, on every node; a feed that was opened with it is cut. Again changes nothing.',
+        description:
+          'At once, on every node; a feed that was opened with it is cut. Unless it was an admin token, what it made ends with it: ' +
+          'replace the tokens of points first. Again changes nothing.',
         params: IdParams,
         response: { 204: Type.Null() },
       },

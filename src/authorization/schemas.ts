@@ -1,4 +1,5 @@
 import { Type, type Static } from 'typebox';
+import { listOf } from '../http/list-page.ts';
 import { scopes } from '../http/caller.ts';
 import type { TokenRequest } from './make-token.ts';
 import type { ApiToken } from './ports.ts';
@@ -10,7 +11,8 @@ export const TokenBody = Type.Object(
   {
     actor: Type.String({
       maxLength: 64,
-      description: 'Who will hold it, as the audit names them.',
+      description:
+        'Who will hold it, as the audit names them; where that is the name of its point, `point:<name>`.',
       examples: ['splunk'],
     }),
     scopes: Type.Array(Type.Enum([...scopes]), {
@@ -55,6 +57,11 @@ const tokenMembers = {
   source: Type.String({ examples: ['splunk'] }),
   point: Type.Optional(Type.String()),
   created_at_ms: Type.Integer({ examples: [1_763_764_000_123] }),
+  made_by: Type.Optional(
+    Type.String({
+      description: 'The token that made it and with which it is revoked. Absent: an admin made it.',
+    }),
+  ),
   expires_at_ms: Type.Optional(Type.Integer()),
   revoked_at_ms: Type.Optional(Type.Integer()),
   last_used_at_ms: Type.Optional(Type.Integer({ description: 'To within a minute.' })),
@@ -73,10 +80,7 @@ export const NewTokenReply = Type.Object(
   { $id: 'NewToken' },
 );
 
-export const TokenList = Type.Object({
-  items: Type.Array(TokenReply),
-  next_cursor: Type.Union([Type.String(), Type.Null()]),
-});
+export const TokenList = listOf(TokenReply);
 
 export const toTokenRequest = (body: Static<typeof TokenBody>): TokenRequest => ({
   actor: body.actor,
@@ -94,6 +98,7 @@ export const toTokenReply = (token: ApiToken): Static<typeof TokenReply> => ({
   source: token.sourceId,
   ...(token.point === undefined ? {} : { point: token.point }),
   created_at_ms: token.createdAtMs,
+  ...(token.madeBy === undefined ? {} : { made_by: token.madeBy }),
   ...(token.expiresAtMs === undefined ? {} : { expires_at_ms: token.expiresAtMs }),
   ...(token.revokedAtMs === undefined ? {} : { revoked_at_ms: token.revokedAtMs }),
   ...(token.lastUsedAtMs === undefined ? {} : { last_used_at_ms: token.lastUsedAtMs }),

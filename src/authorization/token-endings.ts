@@ -1,3 +1,4 @@
+import { coalesce } from '../core/coalesce.ts';
 import type { Millis, TokenId } from '../core/vocabulary.ts';
 import type { Announcer } from '../pipeline/ports.ts';
 import type { TokenStore } from './ports.ts';
@@ -27,8 +28,6 @@ export function createTokenEndings(options: {
 }): TokenEndings {
   const { store, announcer, nowMs, onError } = options;
   const watches = new Map<TokenId, Set<{ readonly expiresAtMs: Millis; readonly callback: () => void }>>();
-  let looking = false;
-  let lookAgain = false;
 
   function end(tokenId: TokenId): void {
     const callbacks = watches.get(tokenId) ?? [];
@@ -36,22 +35,14 @@ export function createTokenEndings(options: {
     for (const { callback } of callbacks) callback();
   }
 
-  /** One look at a time; a wake-up during it means another one after it. */
-  async function look(): Promise<void> {
-    lookAgain = true;
-    if (looking) return;
-    looking = true;
+  const look = coalesce(async () => {
+    if (watches.size === 0) return;
     try {
-      while (lookAgain && watches.size > 0) {
-        lookAgain = false;
-        for (const tokenId of await store.ended([...watches.keys()])) end(tokenId);
-      }
+      for (const tokenId of await store.ended([...watches.keys()])) end(tokenId);
     } catch (error) {
       onError(error);
-    } finally {
-      looking = false;
     }
-  }
+  });
 
   function endExpired(): void {
     const now = nowMs();

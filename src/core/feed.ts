@@ -99,14 +99,21 @@ export type ReceiptBody = {
   readonly stale_ms: number;
   /** The first request each revocation denied here. */
   readonly first_denied?: readonly { readonly id: string; readonly after_ms: number }[];
-  readonly refused?: readonly { readonly id: string; readonly why: string }[];
-  readonly cannot?: readonly { readonly id: string; readonly why: string }[];
+  /**
+   * All live entries that it did not apply, and those whose effect is beyond it, as of now. Who has more of them than
+   * `inabilitiesListedMax` in a list keeps `applied` before the first that it does not tell.
+   */
+  readonly refused?: readonly Inability[];
+  readonly cannot?: readonly Inability[];
   /** Entries of an older epoch that are still enforced though the new one does not have them. */
   readonly orphans?: readonly string[];
   readonly divergent?: boolean;
   /** The instance ends and is not to be waited for. */
   readonly goodbye?: boolean;
 };
+export type Inability = { readonly id: string; readonly why: string };
+/** Of each list of one receipt. */
+export const inabilitiesListedMax = 100;
 export type ReceiptAnswer = { readonly next_receipt_ms: number };
 
 /** What an instance says of itself with each receipt. */

@@ -94,15 +94,16 @@ const refusals = {
     });
   },
   'malformed-credentials': (reply) =>
-    invalidToken(reply, 'The Authorization header is not of the form "Bearer <token>".'),
-  'unknown-token': (reply) => invalidToken(reply, 'The hub does not know this token.'),
-  'expired-token': (reply) => invalidToken(reply, 'The token has expired.'),
-  'revoked-token': (reply) => invalidToken(reply, 'The token was revoked.'),
+    refuseToken(reply, 'The Authorization header is not of the form "Bearer <token>".'),
+  'unknown-token': (reply) => refuseToken(reply, 'The hub does not know this token.'),
+  'expired-token': (reply) => refuseToken(reply, 'The token has expired.'),
+  'revoked-token': (reply) => refuseToken(reply, 'The token was revoked.'),
 } as const satisfies Record<string, (reply: FastifyReply) => Problem>;
 
 const tokenHint = 'Have a token made by POST /v1/tokens, or use the one in DATA_DIR/admin-token.';
 
-function invalidToken(reply: FastifyReply, detail: string): Problem {
+/** With the challenge of RFC 6750 §3. */
+export function refuseToken(reply: FastifyReply, detail: string): Problem {
   return unauthenticated(reply, ' error="invalid_token"', detail, tokenHint);
 }
 

@@ -20,13 +20,15 @@ export type Enforcement = {
   readonly p99_ms?: number;
 };
 
+/** A signal that has put or lifted something: `lastSeq` is the position that carries the whole of it. */
+export type EnforceableSignal = Pick<HandledSignal, 'signalId'> & { readonly lastSeq: number };
+
 export type EnforcementView = {
   /** As it is at the moment of a commit, from memory: whoever is there has not confirmed yet. */
   atCommit(): Enforcement;
-  /** As it is now, of a signal that put or lifted something: `lastSeq` is the position that carries the whole of it. */
-  now(lastSeq: number): Promise<Enforcement>;
+  now(signal: EnforceableSignal): Promise<Enforcement>;
   /** Resolves when it is complete, when there is nobody to wait for, at the timeout, or at `stop`. */
-  wait(lastSeq: number, timeoutMs: Millis, stop: AbortSignal): Promise<Enforcement>;
+  wait(signal: EnforceableSignal, timeoutMs: Millis, stop: AbortSignal): Promise<Enforcement>;
 };
 
 const waitMsMax = 30_000;
@@ -46,7 +48,8 @@ export const SignalQuery = Type.Object(
   { additionalProperties: false },
 );
 
-const EnforcementReply = Type.Object({
+/** How far a signal is enforced, wherever it is told. */
+export const enforcementMembers = {
   state: Type.Enum(['complete', 'partial', 'pending', 'no_points']),
   expected: Type.Integer(),
   applied: Type.Integer(),
@@ -56,8 +59,8 @@ const EnforcementReply = Type.Object({
   ),
   p50_ms: Type.Optional(Type.Number()),
   p99_ms: Type.Optional(Type.Number()),
-  url: Type.String(),
-});
+};
+const EnforcementReply = Type.Object({ ...enforcementMembers, url: Type.String() });
 
 export const SignalAnswer = Type.Object(
   {
@@ -142,16 +145,17 @@ export async function answerSignal(
   view: EnforcementView,
   { wait, timeout_ms: timeoutMs = waitMsDefault }: Static<typeof SignalQuery>,
 ): Promise<Static<typeof SignalAnswer>> {
-  const { lastSeq, duplicate } = handled;
+  const { signalId, lastSeq, duplicate } = handled;
   const gone = new AbortController();
   reply.raw.once('close', () => gone.abort());
   void reply.code(202);
   if (lastSeq === undefined) return toSignalAnswer(handled);
+  const signal = { signalId, lastSeq };
   const enforcement =
     wait !== undefined
-      ? await view.wait(lastSeq, timeoutMs, gone.signal)
+      ? await view.wait(signal, timeoutMs, gone.signal)
       : duplicate
-        ? await view.now(lastSeq)
+        ? await view.now(signal)
         : view.atCommit();
   return toSignalAnswer(handled, { enforcement });
 }

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
+import { listOf, pageOf, pageQuery } from '../http/list-page.ts';
 import { parseIdentity, parseKnownAs } from '../core/known-as.ts';
 import { Problem } from '../core/problem.ts';
 import { identifier } from '../core/vocabulary.ts';
@@ -15,8 +16,6 @@ export type IdentityLinkRoutesOptions = {
 };
 
 const tags = ['agents'];
-const pageMax = 200;
-const pageDefault = 50;
 const identifierMax = 4_096;
 
 const listLinks = {
@@ -24,19 +23,10 @@ const listLinks = {
   schema: {
     tags,
     summary: 'List identity links',
-    querystring: Type.Object(
-      {
-        cursor: Type.Optional(Type.String({ maxLength: identifierMax })),
-        limit: Type.Optional(Type.Integer({ minimum: 1, maximum: pageMax, default: pageDefault })),
-      },
-      { additionalProperties: false },
-    ),
-    response: {
-      200: Type.Object({
-        items: Type.Array(LinkReply),
-        next_cursor: Type.Union([Type.String(), Type.Null()]),
-      }),
-    },
+    querystring: Type.Object(pageQuery(Type.String({ maxLength: identifierMax })), {
+      additionalProperties: false,
+    }),
+    response: { 200: listOf(LinkReply) },
   },
 } as const;
 
@@ -78,16 +68,14 @@ export const identityLinkRoutes: FastifyPluginAsyncTypebox<IdentityLinkRoutesOpt
 ) => {
   const { store, nowMs, onlyIssuer } = options;
 
-  app.get('/v1/identity-links', listLinks, async (request) => {
-    const limit = request.query.limit ?? pageDefault;
-    const { cursor } = request.query;
-    const links = await store.list({
-      limit: limit + 1,
-      ...(cursor === undefined ? {} : { after: cursor }),
-    });
-    const items = links.slice(0, limit).map(toLinkReply);
-    return { items, next_cursor: links.length > limit ? (items.at(-1)?.identifier ?? null) : null };
-  });
+  app.get('/v1/identity-links', listLinks, async ({ query: { cursor, limit } }) =>
+    pageOf({
+      limit,
+      find: (rows) => store.list({ limit: rows, ...(cursor === undefined ? {} : { after: cursor }) }),
+      toItem: toLinkReply,
+      cursorOf: ({ identifier }) => identifier,
+    }),
+  );
 
   app.put('/v1/identity-links', putLink, async (request) => {
     const link = {

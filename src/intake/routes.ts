@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
+import { listOf, pageOf, pageQuery } from '../http/list-page.ts';
 import { outcomes } from '../core/decision.ts';
 import { eventTypes, findEventType } from '../core/events/event-types.ts';
 import { Problem } from '../core/problem.ts';
@@ -30,14 +31,8 @@ import {
 
 const tags = ['signals'];
 const heldTags = ['held'];
-const pageDefault = 50;
-const page = {
-  cursor: Type.Optional(Type.String({ maxLength: 100 })),
-  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200, default: pageDefault })),
-};
+const page = pageQuery(Type.String({ maxLength: 100 }));
 const IdParams = Type.Object({ id: Type.String({ maxLength: 64 }) });
-const listOf = <Item extends Parameters<typeof Type.Array>[0]>(item: Item) =>
-  Type.Object({ items: Type.Array(item), next_cursor: Type.Union([Type.String(), Type.Null()]) });
 
 export type SignalRoutesOptions = {
   readonly handle: HandleSignal;
@@ -123,22 +118,19 @@ export const signalReadRoutes: FastifyPluginAsyncTypebox<
         response: { 200: listOf(SignalReply) },
       },
     },
-    async ({ query: { cursor, limit = pageDefault, source, outcome } }) => {
+    async ({ query: { cursor, limit, source, outcome } }) => {
       const after = cursor === undefined ? undefined : parseListCursor(cursor);
       const filter = {
         ...(source === undefined ? {} : { sourceId: source }),
         ...(outcome === undefined ? {} : { outcome }),
       };
-      const found = await reader.list(filter, {
-        limit: limit + 1,
-        ...(after === undefined ? {} : { after: { receivedAtMs: after.atMs, id: after.id } }),
+      const from = after === undefined ? {} : { after: { receivedAtMs: after.atMs, id: after.id } };
+      return pageOf({
+        limit,
+        find: (rows) => reader.list(filter, { limit: rows, ...from }),
+        toItem: (record) => toSignalReply(record),
+        cursorOf: ({ answer }) => formatCursor({ atMs: answer.receivedAtMs, id: answer.signalId }),
       });
-      const shown = found.slice(0, limit);
-      const last = found.length > limit ? shown.at(-1)?.answer : undefined;
-      return {
-        items: shown.map((record) => toSignalReply(record)),
-        next_cursor: last === undefined ? null : formatCursor({ atMs: last.receivedAtMs, id: last.signalId }),
-      };
     },
   );
 
@@ -151,8 +143,9 @@ export const signalReadRoutes: FastifyPluginAsyncTypebox<
     async ({ params }) => {
       const record = await reader.find(params.id);
       if (record === undefined) throw notFound('signal', '/v1/signals');
-      const { lastSeq } = record.answer;
-      return toSignalReply(record, lastSeq === undefined ? undefined : await enforcement.now(lastSeq));
+      const { signalId, lastSeq } = record.answer;
+      const now = lastSeq === undefined ? undefined : await enforcement.now({ signalId, lastSeq });
+      return toSignalReply(record, now);
     },
   );
 
@@ -192,16 +185,15 @@ export const heldRoutes: FastifyPluginAsyncTypebox<HeldRoutesOptions> = async (a
         response: { 200: listOf(HeldReply) },
       },
     },
-    async ({ query: { cursor, limit = pageDefault, state = 'waiting' } }) => {
+    async ({ query: { cursor, limit, state = 'waiting' } }) => {
       const after = cursor === undefined ? undefined : parseListCursor(cursor);
-      const found = await held.list(state, {
-        limit: limit + 1,
-        ...(after === undefined ? {} : { after: { deadlineMs: after.atMs, id: after.id } }),
+      const from = after === undefined ? {} : { after: { deadlineMs: after.atMs, id: after.id } };
+      return pageOf({
+        limit,
+        find: (rows) => held.list(state, { limit: rows, ...from }),
+        toItem: toHeldReply,
+        cursorOf: ({ deadlineMs, signal }) => formatCursor({ atMs: deadlineMs, id: signal.answer.signalId }),
       });
-      const shown = found.slice(0, limit);
-      const last = found.length > limit ? shown.at(-1) : undefined;
-      const next = last && formatCursor({ atMs: last.deadlineMs, id: last.signal.answer.signalId });
-      return { items: shown.map(toHeldReply), next_cursor: next ?? null };
     },
   );
 

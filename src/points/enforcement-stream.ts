@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import type { EnforcementState } from './enforcement-summary.ts';
-import { takeEventSocket } from './feed-stream.ts';
+import { endSocket, takeEventSocket } from './feed-stream.ts';
+import { feedLimits } from './feed-limits.ts';
 import { toEnforcementReply } from './schemas.ts';
 
 /** Proxies cut what is silent. */
@@ -36,6 +37,6 @@ export async function streamEnforcement(
   } finally {
     clearTimeout(age);
     clearInterval(comments);
-    socket.destroySoon();
+    endSocket(socket, feedLimits.stalledMsMax);
   }
 }

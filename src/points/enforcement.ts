@@ -1,10 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Problem } from '../core/problem.ts';
 import type { Millis } from '../core/vocabulary.ts';
+import type { EnforceableSignal } from '../http/signal-answer.ts';
 import { type EnforcementState, type EnforcementSummary, enforcementOf } from './enforcement-summary.ts';
 import type { FeedMemory } from './feed-memory.ts';
 import type { Evidence } from './instance-state.ts';
-import type { Clock, Instance, Receipt, ReceiptNote, ReceiptStore, SignalEntries } from './ports.ts';
+import type { Clock, Instance, Receipt, ReceiptStore, SignalEntries } from './ports.ts';
 import type { ReceiptBook } from './receipt-book.ts';
 
 /** Receipts of many instances arrive together: they are counted together. */
@@ -13,40 +14,45 @@ const settleMs = 5;
 const lookAgainMs = 250;
 const watchesMax = 200;
 
-/** Who enforces the entries of a signal. `lastSeq` is the position that carries the whole of it. */
+/** Who enforces the entries of a signal. */
 export type EnforcementView = {
-  state(lastSeq: number): Promise<EnforcementState>;
+  state(signal: EnforceableSignal): Promise<EnforcementState>;
+  /** Who enforces all that was put and lifted by now. */
+  atHead(): Promise<EnforcementState>;
   /** Resolves when it is complete, when nobody is there to wait for, at the timeout, at `stop`, or when too many wait. */
-  wait(lastSeq: number, timeoutMs: Millis, stop?: AbortSignal): Promise<EnforcementSummary>;
+  wait(signal: EnforceableSignal, timeoutMs: Millis, stop?: AbortSignal): Promise<EnforcementSummary>;
   /** The state now, and whenever it has changed, until it is complete or at `stop`. @throws Problem `too-many-connections` */
-  watch(lastSeq: number, stop: AbortSignal): AsyncGenerator<EnforcementState>;
+  watch(signal: EnforceableSignal, stop: AbortSignal): AsyncGenerator<EnforcementState>;
 };
 
 export type EnforcementOptions = {
   readonly memory: FeedMemory;
   readonly book: ReceiptBook;
-  readonly store: Pick<ReceiptStore, 'readFirstReceipts' | 'readNotes' | 'readSignalEntries'>;
+  readonly store: Pick<ReceiptStore, 'readFirstReceipts' | 'readSignalEntries'>;
   readonly clock: Clock;
 };
 
 export function createEnforcementView(options: EnforcementOptions): EnforcementView {
   let watchers = 0;
 
-  async function state(lastSeq: number): Promise<EnforcementState> {
-    const signal = await entriesOf(options, lastSeq);
-    return evaluate(options, signal, lastSeq, await readEvidence(options, signal, lastSeq));
+  async function stateAt(lastSeq: number, entries: SignalEntries): Promise<EnforcementState> {
+    return evaluate(options, entries, lastSeq, await readReceipts(options, lastSeq));
   }
 
-  async function* follow(lastSeq: number, stop: AbortSignal): AsyncGenerator<EnforcementState> {
+  const state = async (signal: EnforceableSignal): Promise<EnforcementState> =>
+    stateAt(signal.lastSeq, await entriesOf(options, signal));
+
+  async function* follow(signal: EnforceableSignal, stop: AbortSignal): AsyncGenerator<EnforcementState> {
     watchers++;
+    const { lastSeq } = signal;
     const changes = followChanges(options.book, stop);
     try {
-      const signal = await entriesOf(options, lastSeq);
-      let read = await readEvidence(options, signal, lastSeq);
+      const entries = await entriesOf(options, signal);
+      let receipts = await readReceipts(options, lastSeq);
       let told = '';
       while (!stop.aborted) {
-        if (changes.takeElsewhere()) read = await readEvidence(options, signal, lastSeq);
-        const now = evaluate(options, signal, lastSeq, read);
+        if (changes.takeElsewhere()) receipts = await readReceipts(options, lastSeq);
+        const now = evaluate(options, entries, lastSeq, receipts);
         const text = JSON.stringify(now);
         if (text !== told) yield now;
         told = text;
@@ -59,76 +65,74 @@ export function createEnforcementView(options: EnforcementOptions): EnforcementV
     }
   }
 
-  async function wait(lastSeq: number, timeoutMs: Millis, stop?: AbortSignal): Promise<EnforcementSummary> {
+  async function wait(
+    signal: EnforceableSignal,
+    timeoutMs: Millis,
+    stop?: AbortSignal,
+  ): Promise<EnforcementSummary> {
     const timeout = AbortSignal.timeout(timeoutMs);
     let latest: EnforcementSummary | undefined;
     if (watchers < watchesMax) {
-      for await (const { summary } of follow(lastSeq, stop ? AbortSignal.any([timeout, stop]) : timeout)) {
+      for await (const { summary } of follow(signal, stop ? AbortSignal.any([timeout, stop]) : timeout)) {
         latest = summary;
         if (summary.state === 'no_points') break;
       }
     }
-    return latest ?? (await state(lastSeq)).summary;
+    return latest ?? (await state(signal)).summary;
   }
 
   return {
     state,
     wait,
-    watch(lastSeq, stop) {
+    atHead: () => stateAt(options.memory.tail.head, { committedAtMs: options.clock.nowMs(), puts: [] }),
+    watch(signal, stop) {
       if (watchers >= watchesMax) {
         throw new Problem(
           'too-many-connections',
           `${watchesMax} others follow the enforcement of signals already.`,
         );
       }
-      return follow(lastSeq, stop);
+      return follow(signal, stop);
     },
   };
 }
 
-/** What the tables say of the past; what came in since is in the book. */
-type Written = { readonly receipts: ReadonlyMap<string, Receipt>; readonly notes: readonly ReceiptNote[] };
+export const nothingToEnforce = (): Problem =>
+  new Problem('conflict', 'The signal has put and lifted nothing: there is nothing to enforce.', {
+    hint: 'It may be held, unresolved or only recorded: GET /v1/signals/{id} says what became of it.',
+  });
 
-async function readEvidence(
-  { store }: EnforcementOptions,
-  { puts }: SignalEntries,
-  lastSeq: number,
-): Promise<Written> {
-  const [receipts, notes] = await Promise.all([
-    store.readFirstReceipts(lastSeq),
-    store.readNotes(puts.map(({ id }) => id)),
-  ]);
-  return { receipts: new Map(receipts.map((receipt) => [keyOf(receipt), receipt])), notes };
+/** By instance. What the table says of the past; what came in since is in the book. */
+type FirstReceipts = ReadonlyMap<string, Receipt>;
+
+async function readReceipts({ store }: EnforcementOptions, lastSeq: number): Promise<FirstReceipts> {
+  const receipts = await store.readFirstReceipts(lastSeq);
+  return new Map(receipts.map((receipt) => [keyOf(receipt), receipt]));
 }
 
-/** Once the log has forgotten them nothing but the position is left. */
-async function entriesOf({ store }: EnforcementOptions, lastSeq: number): Promise<SignalEntries> {
-  return (await store.readSignalEntries(lastSeq)) ?? { committedAtMs: 0, puts: [] };
+/** Nobody is said to have closed in time for what is not known. */
+async function entriesOf(
+  { store, clock }: EnforcementOptions,
+  signal: EnforceableSignal,
+): Promise<SignalEntries> {
+  return (await store.readSignalEntries(signal)) ?? { committedAtMs: clock.nowMs(), puts: [] };
 }
 
 function evaluate(
   { memory, book, clock }: EnforcementOptions,
-  signal: SignalEntries,
+  entries: SignalEntries,
   lastSeq: number,
-  written: Written,
+  receipts: FirstReceipts,
 ): EnforcementState {
-  const notes = [...written.notes, ...signal.puts.flatMap(({ id }) => book.notesOf(id))];
-  const noted = new Map(notes.map((note) => [`${note.kind}/${keyOf(note)}`, whyOf(note)]));
   const evidenceOf = (instance: Instance): Evidence => {
-    const key = keyOf(instance);
-    const [refused, cannot] = [noted.get(`refused/${key}`), noted.get(`cannot/${key}`)];
-    const receipt = book.firstReceipt(instance, lastSeq) ?? written.receipts.get(key);
+    const receipt = book.firstReceipt(instance, lastSeq) ?? receipts.get(keyOf(instance));
     return {
       applied: instance.appliedEpoch === memory.tail.epoch && (instance.appliedSeq ?? -1) >= lastSeq,
       ...(receipt && { appliedAtMs: receipt.receivedAtMs }),
-      ...(refused !== undefined && { refused }),
-      ...(cannot !== undefined && { cannot }),
     };
   };
-  return enforcementOf(book.points(), book.instancesOf, signal, evidenceOf, clock.nowMs());
+  return enforcementOf(book.points(), book.instancesOf, entries, evidenceOf, clock.nowMs());
 }
-
-const whyOf = ({ detail: { why } }: ReceiptNote): string => (typeof why === 'string' ? why : '');
 
 const keyOf = ({ point, instance }: { readonly point: string; readonly instance: string }): string =>
   `${point}/${instance}`;

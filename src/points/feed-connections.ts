@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { coalesce } from '../core/coalesce.ts';
 import { formatPosition, type Heartbeat, type Hello } from '../core/feed.ts';
 import { Problem } from '../core/problem.ts';
 import type { Millis, PointName, TokenId } from '../core/vocabulary.ts';
@@ -9,7 +10,7 @@ import type { Configuration } from './feed-configuration.ts';
 import { eventFrame, firstComment } from './feed-frames.ts';
 import { feedLimits, type FeedLimits } from './feed-limits.ts';
 import { cursorOf, type FeedMemory, lookEveryMs } from './feed-memory.ts';
-import { type FeedStream, openFeedStream, takeEventSocket } from './feed-stream.ts';
+import { type FeedStream, type GoodbyeReason, openFeedStream, takeEventSocket } from './feed-stream.ts';
 import type { Clock, WatchToken } from './ports.ts';
 
 export type Subscriber = {
@@ -26,12 +27,20 @@ export type FeedConnections = {
   admit(subscriber: Subscriber): void;
   /** Takes over the response and streams what follows `seq`, which the tail holds. */
   open(subscriber: Subscriber, response: ServerResponse, seq: number): void;
-  /** Counts somebody who waits without a stream; the answer ends it. */
-  enter(subscriber: Subscriber): () => void;
-  /** A point is no more: its streams end. */
+  /** Counts somebody who waits for one answer, without a stream. */
+  enter(subscriber: Subscriber, response: ServerResponse): WaitingClient;
+  /** A point is no more: its streams and waits end. */
   endPoint(point: PointName): void;
   /** Says goodbye to everybody and admits nobody. */
   close(): void;
+};
+
+export type WaitingClient = {
+  /** Aborted when the client has gone, or is not to be answered any more: then `refused` says why. */
+  readonly stop: AbortSignal;
+  readonly refused: GoodbyeReason | undefined;
+  /** Call it with the answer: an instance that got one is fed until it asks again. */
+  leave(): void;
 };
 
 export type FeedConnectionsOptions = {
@@ -40,7 +49,7 @@ export type FeedConnectionsOptions = {
   readonly announcer: Pick<Announcer, 'subscribe'>;
   readonly clock: Clock;
   readonly watchToken: WatchToken;
-  /** Told with every heartbeat of a connected instance, and once when its stream has ended. */
+  /** Told with every heartbeat of a connected or waiting instance, and once when its last stream has ended. */
   readonly onFed: (subscriber: Subscriber, connected: boolean) => void;
   readonly limits?: Partial<FeedLimits>;
 };
@@ -50,6 +59,8 @@ type Connection = {
   readonly endsAtMs: number;
   configurationVersion: string;
   stream?: FeedStream;
+  /** Its token or point is no more, or the node stops. */
+  end(reason: GoodbyeReason): void;
 };
 
 /**
@@ -64,7 +75,8 @@ export function createFeedConnections(options: FeedConnectionsOptions): FeedConn
   let closing = false;
 
   const visitAll = (visit: (connection: Connection) => void) => visitInTurns(connections, limits, visit);
-  memory.onNews(oneAtATime(() => visitAll(({ stream }) => stream?.pump())));
+  const pumpAll = coalesce(() => visitAll(({ stream }) => stream?.pump()));
+  memory.onNews(() => void pumpAll());
   memory.onLook(() => {
     configuration.refresh();
     const heartbeat = heartbeatNow(options);
@@ -98,6 +110,7 @@ export function createFeedConnections(options: FeedConnectionsOptions): FeedConn
         subscriber,
         endsAtMs: options.clock.monotonicMs() + limits.ageMsMax - randomInt(limits.ageJitterMsMax + 1),
         configurationVersion: configuration.version,
+        end: (reason) => connection.stream?.goodbye(reason),
       };
       connections.add(connection);
       let unwatch = (): void => undefined;
@@ -110,7 +123,7 @@ export function createFeedConnections(options: FeedConnectionsOptions): FeedConn
         onEnd() {
           connections.delete(connection);
           unwatch();
-          options.onFed(subscriber, false);
+          if (!isFed(subscriber, connections)) options.onFed(subscriber, false);
         },
       });
       unwatch = options.watchToken(subscriber, () => stream.goodbye('token-ended'));
@@ -118,21 +131,59 @@ export function createFeedConnections(options: FeedConnectionsOptions): FeedConn
       options.onFed(subscriber, true);
       stream.pump();
     },
-    enter(subscriber) {
-      const connection = { subscriber, endsAtMs: Infinity, configurationVersion: '' };
-      connections.add(connection);
-      return () => void connections.delete(connection);
-    },
+    enter: (subscriber, response) => enter(subscriber, response, connections, options),
     endPoint(point) {
-      for (const { subscriber, stream } of connections)
-        if (subscriber.point === point) stream?.goodbye('retired');
+      for (const connection of connections)
+        if (connection.subscriber.point === point) connection.end('retired');
     },
     close() {
       closing = true;
       unsubscribe();
-      for (const { stream } of connections) stream?.goodbye('shutting-down');
+      for (const connection of connections) connection.end('shutting-down');
     },
   };
+}
+
+function enter(
+  subscriber: Subscriber,
+  response: ServerResponse,
+  connections: Set<Connection>,
+  { watchToken, onFed }: FeedConnectionsOptions,
+): WaitingClient {
+  const stopping = new AbortController();
+  let refused: GoodbyeReason | undefined;
+  const connection: Connection = {
+    subscriber,
+    endsAtMs: Infinity,
+    configurationVersion: '',
+    end(reason) {
+      refused ??= reason;
+      stopping.abort();
+    },
+  };
+  connections.add(connection);
+  const unwatch = watchToken(subscriber, () => connection.end('token-ended'));
+  // Of this answer, not of its socket: a client keeps that for the next request, and listeners would pile up on it.
+  response.once('close', () => stopping.abort());
+  onFed(subscriber, true);
+  return {
+    stop: stopping.signal,
+    get refused() {
+      return refused;
+    },
+    leave() {
+      connections.delete(connection);
+      unwatch();
+      if (!stopping.signal.aborted) onFed(subscriber, true);
+    },
+  };
+}
+
+/** Whether the instance still has a stream or waits for an answer here: it may have several at a time. */
+function isFed({ point, instance }: Subscriber, connections: ReadonlySet<Connection>): boolean {
+  for (const { subscriber } of connections)
+    if (subscriber.point === point && subscriber.instance === instance) return true;
+  return false;
 }
 
 async function visitInTurns(
@@ -147,24 +198,6 @@ async function visitInTurns(
   }
 }
 
-/** A call during a run means one more run after it. */
-function oneAtATime(run: () => Promise<void>): () => void {
-  let running = false;
-  let again = false;
-  async function runWhileAsked(): Promise<void> {
-    running = true;
-    while (again) {
-      again = false;
-      await run();
-    }
-    running = false;
-  }
-  return () => {
-    again = true;
-    if (!running) void runWhileAsked();
-  };
-}
-
 function beat(
   connection: Connection,
   heartbeat: Buffer,
@@ -172,7 +205,7 @@ function beat(
   limits: FeedLimits,
 ): void {
   const { stream, subscriber } = connection;
-  if (stream === undefined) return;
+  if (stream === undefined) return options.onFed(subscriber, true);
   const nowMs = options.clock.monotonicMs();
   if (connection.endsAtMs <= nowMs) return stream.goodbye('age');
   if (nowMs - (stream.blockedSinceMs ?? nowMs) > limits.stalledMsMax) return stream.cut();

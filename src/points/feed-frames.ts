@@ -40,6 +40,9 @@ export function readLineHead(head: string): { readonly id: string; readonly posi
   return { id, position };
 }
 
+/** What ends every event of a stream. JSON never holds it. */
+export const frameEnd = '\n\n';
+
 /** The same entry as an event of the stream. */
 export function entryFrame(op: LogRow['op'], cursor: string, prev: string, { line }: EncodedEntry): string {
   return `id: ${cursor}\nevent: ${op}\ndata: {"prev":"${prev}",${line.slice(1)}\n`;
@@ -54,23 +57,23 @@ export type StreamEvents = {
 };
 
 export function eventFrame<Name extends keyof StreamEvents>(name: Name, data: StreamEvents[Name]): Buffer {
-  return Buffer.from(`event: ${name}\ndata: ${JSON.stringify(data)}\n\n`);
+  return Buffer.from(`event: ${name}\ndata: ${JSON.stringify(data)}${frameEnd}`);
 }
 
 /** Sent at once, so that proxies pass the headers on. */
 export const firstComment = Buffer.from(': caep-hub feed\n\n');
 
-export type DecodedFrame = { readonly id: string; readonly event: string; readonly data: unknown };
+export type DecodedFrame = { readonly id: string; readonly event: LogRow['op']; readonly data: unknown };
 
 /** Entry frames as objects, for those who wait by long poll. */
 export function decodeFrames(frames: string): readonly DecodedFrame[] {
   return frames
-    .split('\n\n')
+    .split(frameEnd)
     .filter((frame) => frame !== '')
     .map((frame) => {
       const [id = '', event = '', data = ''] = frame
         .split('\n')
         .map((line) => line.slice(line.indexOf(': ') + 2));
-      return { id, event, data: JSON.parse(data) as unknown };
+      return { id, event: event as LogRow['op'], data: JSON.parse(data) as unknown };
     });
 }

@@ -1,3 +1,4 @@
+import { coalesce } from '../core/coalesce.ts';
 import { formatPosition } from '../core/feed.ts';
 import type { TokenContext } from '../core/token-context.ts';
 import type { RevocationCache } from '../enforcement/cache.ts';
@@ -129,27 +130,6 @@ const viewOf = ({ tail, live, cache }: FeedContent): FeedView => ({
 
 const load = (options: FeedMemoryOptions) =>
   loadContent(options.log, options.tailEntriesMax ?? tailEntriesMax);
-
-/** One run at a time; a call during one means another after it, and both callers wait for that. */
-function coalesce(run: () => Promise<void>): () => Promise<void> {
-  let wanted = false;
-  let running: Promise<void> | undefined;
-  async function runWhileWanted(): Promise<void> {
-    try {
-      while (wanted) {
-        wanted = false;
-        await run();
-      }
-    } finally {
-      running = undefined;
-    }
-  }
-  return () => {
-    wanted = true;
-    running ??= runWhileWanted();
-    return running;
-  };
-}
 
 /** A look that takes as long as the time to the next is as good as failed: listeners see it by `currentAsOfMs`. */
 function lookRegularly(refresh: () => Promise<void>, listeners: Listeners): () => void {

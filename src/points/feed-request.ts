@@ -1,8 +1,9 @@
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders } from 'node:http';
 import { type Cursor, parseCursor } from '../core/feed.ts';
 import { Problem } from '../core/problem.ts';
 import type { Caller } from '../http/caller.ts';
 import type { Subscriber } from './feed-connections.ts';
+import type { GoodbyeReason } from './feed-stream.ts';
 import { instanceNameOf } from './instance-name.ts';
 
 /** @throws Problem `invalid-request`, `insufficient-scope` for a header `Caep-Point` that is not the caller's. */
@@ -38,8 +39,8 @@ export function readCursor(
   return cursor;
 }
 
-export function stopWhenClosed(request: IncomingMessage): AbortSignal {
-  const controller = new AbortController();
-  request.socket.once('close', () => controller.abort());
-  return controller.signal;
-}
+/** For who waited for an answer: what a stream would have been told as its goodbye. */
+export const refusalOf = (reason: GoodbyeReason, refuseToken: (why: string) => Problem): Problem =>
+  reason === 'shutting-down'
+    ? new Problem('shutting-down', 'This node is shutting down.')
+    : refuseToken('The token ended while the request waited.');

@@ -13,9 +13,11 @@ export type FeedStream = {
   pump(): void;
   /** Only to one that has everything: a heartbeat never overtakes an entry. */
   beat(heartbeat: Buffer): void;
+  /** After what the socket was given last: that is whole entries, so that nothing is ever said inside of one. */
   tell<Name extends keyof StreamEvents>(event: Name, data: StreamEvents[Name]): void;
   /** Since when the socket takes nothing, on the monotonic clock. */
   readonly blockedSinceMs: number | undefined;
+  /** The last thing said. A reader that takes nothing of it is cut off after `stalledMsMax`. */
   goodbye(reason: GoodbyeReason): void;
   cut(): void;
 };
@@ -56,7 +58,7 @@ export function openFeedStream(socket: Socket, options: FeedStreamOptions): Feed
   function pump(): void {
     while (!ended && at < tail.end && blockedSinceMs === undefined) {
       if (at < tail.oldest) return cut();
-      const { bytes, next } = tail.readPiece(at, tail.end, limits.pieceBytesMax);
+      const { bytes, next } = tail.readFrames(at, limits.pieceBytesMax);
       at = next;
       write(bytes);
     }
@@ -84,10 +86,16 @@ export function openFeedStream(socket: Socket, options: FeedStreamOptions): Feed
     goodbye(reason) {
       write(eventFrame('goodbye', { reason, retry_ms: randomInt(limits.retryMsMax + 1) }));
       end();
-      socket.destroySoon();
+      endSocket(socket, limits.stalledMsMax);
     },
     cut,
   };
+}
+
+/** Closes the socket once everything is written, or when its reader takes nothing for so long. */
+export function endSocket(socket: Socket, stalledMsMax: number): void {
+  socket.setTimeout(stalledMsMax, () => socket.destroy());
+  socket.destroySoon();
 }
 
 /**

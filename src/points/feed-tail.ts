@@ -1,4 +1,5 @@
-import { createByteLog, type ReadPiece } from './byte-log.ts';
+import { createByteLog, type Piece, type ReadPiece } from './byte-log.ts';
+import { frameEnd } from './feed-frames.ts';
 
 /**
  * The newest entries of the log as bytes of the event stream, one after the other: what comes after a position is one
@@ -20,6 +21,8 @@ export type FeedTail = {
   /** The check value of a position that is held, or of the start. */
   checkOf(seq: number): string | undefined;
   readonly readPiece: ReadPiece;
+  /** Whole entries from `at` on: as many as fit into `bytesMax`, and one if not even that fits. */
+  readFrames(at: number, bytesMax: number): Piece;
 };
 
 /** Entries kept. An instance that was away for longer takes a snapshot. */
@@ -69,5 +72,12 @@ export function createFeedTail(
       return checks.toString('hex', checkPlace(seq), checkPlace(seq) + 8);
     },
     readPiece: log.readPiece,
+    readFrames(at, bytesMax) {
+      const held = log.readPiece(at, log.end, Number.MAX_SAFE_INTEGER);
+      if (held.bytes.length <= bytesMax) return held;
+      const last = held.bytes.lastIndexOf(frameEnd, bytesMax - frameEnd.length);
+      const until = (last >= 0 ? last : held.bytes.indexOf(frameEnd)) + frameEnd.length;
+      return until === held.bytes.length ? held : { bytes: held.bytes.subarray(0, until), next: at + until };
+    },
   };
 }

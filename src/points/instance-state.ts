@@ -1,6 +1,6 @@
-import type { InstanceDeclaration } from '../core/feed.ts';
+import { inabilitiesListedMax, type Inability, type InstanceDeclaration } from '../core/feed.ts';
 import type { Millis } from '../core/vocabulary.ts';
-import type { Instance, Point, SignalEntries } from './ports.ts';
+import { instancesKeptMs, type Instance, type Point, type SignalEntries } from './ports.ts';
 
 /** No receipt for so long is silence: several times the slowest pace that the hub asks for. */
 export const silentAfterMs = 15_000;
@@ -24,8 +24,6 @@ export type Evidence = {
   readonly applied: boolean;
   /** Receipt that first covered it, on the hub's clock. */
   readonly appliedAtMs?: Millis;
-  readonly refused?: string;
-  readonly cannot?: string;
 };
 
 export function stateOf(
@@ -34,9 +32,14 @@ export function stateOf(
   evidence: Evidence,
   nowMs: Millis,
 ): InstanceState {
-  const { refused, appliedAtMs } = evidence;
+  const { appliedAtMs } = evidence;
+  const { reported } = instance;
+  if (reported.divergent === true) {
+    return { state: 'refused', why: 'what it enforces is not what the hub has' };
+  }
+  const refused = whyOf(reported.refused, signal);
   if (refused !== undefined) return { state: 'refused', why: refused };
-  const cannot = evidence.cannot ?? beyond(instance.declared, signal);
+  const cannot = whyOf(reported.cannot, signal) ?? beyond(instance.declared, signal);
   if (cannot !== undefined) return { state: 'cannot', why: cannot };
   if (evidence.applied) {
     // The receipt may have come to a node whose clock is ahead: without caches there is nothing to wait for.
@@ -50,9 +53,19 @@ export function stateOf(
       ...(wasThere && { latencyMs: Math.max(0, appliedAtMs - signal.committedAtMs) }),
     };
   }
-  return isSilent(instance, nowMs)
-    ? silentState(instance, signal.committedAtMs, nowMs)
-    : { state: 'pending' };
+  if (isSilent(instance, nowMs)) return silentState(instance, signal.committedAtMs, nowMs);
+  // It confirms nothing from the first entry on that its list has no room for: waiting does not help.
+  const isFull = [reported.refused, reported.cannot].some(
+    (list) => (list?.length ?? 0) >= inabilitiesListedMax,
+  );
+  return isFull ? { state: 'refused', why: 'it refuses more than it can list' } : { state: 'pending' };
+}
+
+/** What it says of the first of the entries that it lists. */
+function whyOf(listed: readonly Inability[] | undefined, { puts }: SignalEntries): string | undefined {
+  if (listed === undefined || listed.length === 0) return undefined;
+  const ids = new Set(puts.map(({ id }) => id));
+  return listed.find(({ id }) => ids.has(id))?.why;
 }
 
 /** Nothing is heard from it, or its stream has ended: it may not know of anything new. */
@@ -65,20 +78,31 @@ export function isPresent(instance: Instance, { ephemeral }: Point, nowMs: Milli
   if (instance.leftAtMs !== undefined) return false;
   if (!ephemeral || !isSilent(instance, nowMs)) return true;
   const silentFromMs = Math.max(instance.lastSeenMs, instance.fedUntilMs ?? 0);
-  const budgetMs = longestBudgetMs(instance.declared) ?? 0;
+  // One that never closes goes on letting the dead pass, however long nobody hears of it.
+  const budgetMs = closes(instance.declared) ? longestBudgetMs(instance.declared) : undefined;
+  if (budgetMs === undefined) return true;
   return nowMs < silentFromMs + budgetMs + cacheMs(instance.declared) + ephemeralGraceMs;
+}
+
+/** It left so long ago that nobody asks for it any more. */
+export function isForgotten(instance: Instance, point: Point, nowMs: Millis): boolean {
+  const beforeMs = nowMs - instancesKeptMs;
+  const { leftAtMs } = instance;
+  return leftAtMs === undefined ? !isPresent(instance, point, beforeMs) : leftAtMs < beforeMs;
 }
 
 /**
  * A silent instance has been stale at least since its stream ended, and at least since the last heartbeat that a node
- * could have written without telling of the entry.
+ * could have written without telling of the entry; but never since before the heartbeat that its newest receipt tells
+ * of: whatever this node believes of its streams, it had that one.
  */
 function silentState(
-  { declared, fedUntilMs }: Instance,
+  { declared, fedUntilMs, lastSeenMs, reported }: Instance,
   committedAtMs: Millis,
   nowMs: Millis,
 ): InstanceState {
-  const staleFromMs = Math.min(fedUntilMs ?? Number.POSITIVE_INFINITY, committedAtMs + lastBlindHeartbeatMs);
+  const unfedFromMs = Math.min(fedUntilMs ?? Number.POSITIVE_INFINITY, committedAtMs + lastBlindHeartbeatMs);
+  const staleFromMs = Math.max(unfedFromMs, Math.ceil(lastSeenMs - reported.stale_ms));
   const budgetMs = closes(declared) ? longestBudgetMs(declared) : undefined;
   if (budgetMs === undefined) return { state: 'exposed' };
   const closedFromMs = staleFromMs + budgetMs + cacheMs(declared);
@@ -100,7 +124,8 @@ function longestBudgetMs({ postures }: InstanceDeclaration): number | undefined 
   return budgets.length === 0 ? undefined : Math.max(...budgets);
 }
 
-const cacheMs = ({ downstream_cache_seconds: seconds }: InstanceDeclaration): number => seconds * 1000;
+const cacheMs = ({ downstream_cache_seconds: seconds }: InstanceDeclaration): number =>
+  Math.ceil(seconds * 1000);
 
 function beyond({ can }: InstanceDeclaration, { puts }: SignalEntries): string | undefined {
   const known: readonly string[] = can.effects;

@@ -54,15 +54,14 @@ export function createPollFeed(options: {
     const { tail } = memory;
     if (tail.head === seq && !stop.aborted) await news(timeoutMs, stop);
     // The tail that the sequence is of was replaced, or has gone on without it: the next request is told so.
-    const through = tail === memory.tail && tail.start <= seq ? Math.min(tail.head, seq + entriesMax) : seq;
-    const entries = through > seq ? decodeFrames(readFrames(memory, seq, through)) : [];
+    const told = { event: 'configuration' as const, data: configuration.wire(point) };
+    if (tail !== memory.tail || tail.start > seq) return [told];
+    const through = Math.min(tail.head, seq + entriesMax);
     return [
-      ...(tail === memory.tail && tail.start <= seq
-        ? [{ event: 'hello' as const, data: helloOf(memory, seq) }]
-        : []),
-      { event: 'configuration', data: configuration.wire(point) },
-      ...entries,
-      ...(through === memory.tail.head
+      { event: 'hello', data: helloOf(memory, seq) },
+      told,
+      ...(through > seq ? decodeFrames(readFrames(memory, seq, through)) : []),
+      ...(through === tail.head
         ? [{ event: 'heartbeat' as const, data: heartbeatOf(memory, clock.monotonicMs(), clock.nowMs()) }]
         : []),
     ];

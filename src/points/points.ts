@@ -2,7 +2,7 @@ import type { Announcer } from '../pipeline/ports.ts';
 import { createEnforcementView, type EnforcementView } from './enforcement.ts';
 import { createConfiguration } from './feed-configuration.ts';
 import { createFeedConnections, type FeedConnections } from './feed-connections.ts';
-import type { FeedLimits } from './feed-limits.ts';
+import { feedLimits, type FeedLimits } from './feed-limits.ts';
 import { type FeedMemory, openFeedMemory } from './feed-memory.ts';
 import { createFindStart } from './feed-start.ts';
 import { createPollFeed } from './long-poll.ts';
@@ -28,6 +28,7 @@ import type {
   PointRoutesOptions,
   ReceiptRoutesOptions,
 } from './routes.ts';
+import { createSnapshotReaders } from './snapshot-readers.ts';
 import { createSnapshots } from './snapshot.ts';
 
 /** Everything that this feature asks of the world. */
@@ -89,6 +90,7 @@ export async function openPoints(ports: PointsPorts): Promise<Points> {
       connections,
       pollFeed: createPollFeed({ ...ports, memory, configuration }),
       snapshots: createSnapshots(memory, configuration),
+      snapshotReaders: createSnapshotReaders({ ...feedLimits, ...ports.limits }),
       registry: createPointRegistry({ ...ports, store: ports.pointStore, book, memory, connections }),
       book,
       takeReports: createTakeReports({ ...ports, store: ports.reportStore }),

@@ -1,7 +1,8 @@
-import type { InstanceDeclaration } from '../core/feed.ts';
+import type { Inability, InstanceDeclaration } from '../core/feed.ts';
 import type { IssuerSettings } from '../core/issuer.ts';
-import type { JsonObject, Millis, PointName, TokenId } from '../core/vocabulary.ts';
+import type { JsonObject, Millis, PointName, SignalId, TokenId } from '../core/vocabulary.ts';
 import type { Caller } from '../http/caller.ts';
+import type { EnforceableSignal } from '../http/signal-answer.ts';
 import type { AuditEntry } from '../pipeline/ports.ts';
 
 export type Clock = {
@@ -110,11 +111,13 @@ export type Instance = {
   /** It said goodbye. */
   readonly leftAtMs?: Millis;
 };
-/** The parts of its newest receipt that people are shown, wire spelling. */
+/** The parts of its newest receipt that it is judged by and that people are shown, wire spelling. */
 export type Reported = {
   readonly stale_ms: number;
   readonly orphans?: readonly string[];
   readonly divergent?: boolean;
+  readonly refused?: readonly Inability[];
+  readonly cannot?: readonly Inability[];
 };
 
 /** One receipt: covers `afterSeq < position ≤ throughSeq`. */
@@ -127,41 +130,58 @@ export type Receipt = {
   readonly appliedAfterMs?: number;
 };
 
-export type ReceiptNote = {
+/** The first request that an instance refused because of a revocation: kept for whoever looks into a kill later. */
+export type FirstDenial = {
   readonly point: PointName;
   readonly instance: string;
   readonly revocationId: string;
-  readonly kind: 'first_denied' | 'refused' | 'cannot';
-  readonly detail: JsonObject;
+  /** From the entry's being in force, on the point's clock. */
+  readonly afterMs: number;
   readonly receivedAtMs: Millis;
 };
 
 /** Batches are at most `batchMax` rows of each kind; repeating one changes nothing. */
 export type ReceiptStore = {
   write(batch: ReceiptBatch): Promise<void>;
-  /** Instances heard of or fed since `sinceMs`, by any node. There are at most `instancesMax`. */
+  /**
+   * Instances heard of or fed since `sinceMs`, by any node: at most `instancesMax`, and of one point `pointInstancesMax`.
+   * Those that said goodbye come last, the others as they were heard of, the latest first.
+   */
   readInstances(sinceMs: Millis): Promise<readonly Instance[]>;
   /** When each instance first covered `seq`. */
   readFirstReceipts(seq: number): Promise<readonly Receipt[]>;
-  readNotes(revocationIds: readonly string[]): Promise<readonly ReceiptNote[]>;
-  /** The entries of the signal whose last entry is `seq`. Empty when the log has it no more. */
-  readSignalEntries(seq: number): Promise<SignalEntries | undefined>;
+  /** However long ago it was: the log may have forgotten it. `undefined` when there is no such signal. */
+  readSignalEntries(signal: EnforceableSignal): Promise<SignalEntries | undefined>;
 };
 export type ReceiptBatch = {
   /** Their `fedUntilMs` is not written: `fed` is. What another node wrote later stands. */
   readonly instances: readonly Instance[];
   readonly receipts: readonly Receipt[];
-  readonly notes: readonly ReceiptNote[];
+  readonly denials: readonly FirstDenial[];
   readonly fed: readonly FedLease[];
 };
 /** Told by the node that holds the stream. */
 export type FedLease = { readonly point: PointName; readonly instance: string; readonly fedUntilMs: Millis };
 export type SignalEntries = {
+  /** Of the last of them. */
   readonly committedAtMs: Millis;
+  /** The live ones, also those that another signal has moved forward since. */
   readonly puts: readonly { readonly id: string; readonly effect: string }[];
 };
 export const batchMax = 500;
+/** That a node knows. */
 export const instancesMax = 10_000;
+/** Whoever holds the token of a point can invent names: they crowd out nobody else's. */
+export const pointInstancesMax = 2_000;
+/** An instance that left is remembered for so long: longer than any budget and cache together. */
+export const instancesKeptMs = 3 * 86_400_000;
+
+/** @returns how many it has forgotten. */
+export type ForgetInstances = (request: {
+  /** Those that left before, and those of points that were retired before. */
+  readonly beforeMs: Millis;
+  readonly stop: AbortSignal;
+}) => Promise<number>;
 
 export type Report = {
   readonly id: string;
@@ -184,4 +204,4 @@ export type ReportQuery = {
   readonly limit: number;
 };
 /** The position that carries the whole of a signal; `undefined` when there is no such signal. */
-export type FindSignalSeq = (signalId: string) => Promise<{ readonly lastSeq?: number } | undefined>;
+export type FindSignalSeq = (signalId: SignalId) => Promise<{ readonly lastSeq?: number } | undefined>;

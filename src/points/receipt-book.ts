@@ -1,19 +1,24 @@
-import { parseCursor, type ReceiptAnswer, type ReceiptBody } from '../core/feed.ts';
+import { coalesce } from '../core/coalesce.ts';
+import type { ReceiptAnswer, ReceiptBody } from '../core/feed.ts';
 import { Problem } from '../core/problem.ts';
 import type { Millis, PointName } from '../core/vocabulary.ts';
 import type { Announcer } from '../pipeline/ports.ts';
+import { createFedLeases, type FedLeases } from './fed-leases.ts';
 import type { FeedMemory } from './feed-memory.ts';
+import type { InstanceName } from './instance-name.ts';
+import { createKnownInstances, type KnownInstances } from './known-instances.ts';
+import { appliedPosition, denialsIn, instanceOf, receiptOf } from './read-receipt.ts';
 import { createReceiptWriter, type ReceiptWriter } from './receipt-writer.ts';
 import {
   type Alert,
   type Clock,
-  type FedLease,
+  type FirstDenial,
   type Instance,
   instancesMax,
   type Point,
+  pointInstancesMax,
   type PointStore,
   type Receipt,
-  type ReceiptNote,
   type ReceiptStore,
 } from './ports.ts';
 
@@ -21,13 +26,12 @@ import {
 export type ReceiptBook = {
   points(): Iterable<Point>;
   instancesOf(point: PointName): Iterable<Instance>;
-  /** @throws Problem `invalid-request` for what cannot be true, `rate-limited` beyond `instancesMax`. */
+  /** @throws Problem `invalid-request` for what cannot be true, `rate-limited` beyond `pointInstancesMax` and `instancesMax`. */
   accept(point: PointName, instance: string, body: ReceiptBody): Promise<ReceiptAnswer>;
-  /** It is connected to this node, or has just ceased to be. */
+  /** It is connected to this node or was answered by it, or has just ceased to be. */
   noteFed(point: PointName, instance: string, connected: boolean): void;
   /** The receipt by which this node's instance first covered the sequence, if it is recent. */
   firstReceipt(instance: Instance, seq: number): Receipt | undefined;
-  notesOf(revocationId: string): readonly ReceiptNote[];
   /** Something changed here; `elsewhere`: at another node, or in the list of points. Answers the function that ends it. */
   onChange(listener: (elsewhere: boolean) => void): () => void;
   refresh(): Promise<void>;
@@ -36,17 +40,14 @@ export type ReceiptBook = {
 };
 
 const receiptLimits = {
-  /** Per instance, in memory. */
-  rangesMax: 64,
-  /** Revocations with notes, in memory. */
-  notedMax: 10_000,
+  /** First denials that are remembered as told: what is told again is not written again. */
+  denialsMax: 100_000,
   /** The pace asked for keeps all instances together below so many receipts a second. */
   receiptsPerSecond: 500,
   paceMsMin: 1_000,
   paceMsMax: 5_000,
-  /** How far ahead `fed_until_ms` lies while an instance is connected; renewed at half of it. */
-  fedLeaseMs: 10_000,
   rereadMs: 2_000,
+  forgetEveryMs: 60_000,
   /** Clocks of nodes may differ by this much for their receipts to be seen by all. */
   clockSkewMs: 10_000,
 } as const;
@@ -60,48 +61,51 @@ export type ReceiptBookOptions = {
   readonly alert: Alert;
 };
 
-type Known = { instance: Instance; readonly ranges: Receipt[] };
 type State = {
-  points: readonly Point[];
-  readonly known: Map<PointName, Map<string, Known>>;
-  count: number;
-  /** Streams that this node holds. */
-  readonly fed: Map<string, FedLease>;
-  readonly notes: Map<string, readonly ReceiptNote[]>;
+  readonly known: KnownInstances;
+  readonly fed: FedLeases;
+  readonly denied: Set<string>;
   readonly listeners: Set<(elsewhere: boolean) => void>;
   readonly writer: ReceiptWriter;
+  forgotAtMs: Millis;
 };
 
 /** Loads the points and every instance before it resolves. */
 export async function openReceiptBook(options: ReceiptBookOptions): Promise<ReceiptBook> {
   const { announcer, clock } = options;
-  const state: State = {
-    points: [],
-    known: new Map(),
-    count: 0,
-    fed: new Map(),
-    notes: new Map(),
-    listeners: new Set(),
-    writer: createReceiptWriter(options),
-  };
+  // What this node has just written it knows: only the others look.
+  let isOwn = false;
+  const writer = createReceiptWriter({
+    ...options,
+    announcer: {
+      announce(topic) {
+        isOwn = true;
+        announcer.announce(topic);
+        isOwn = false;
+      },
+    },
+  });
+  const fed = createFedLeases(clock.nowMs);
+  const known = createKnownInstances((named) => {
+    fed.forget(named);
+    writer.forget(named);
+  });
+  const state: State = { known, fed, denied: new Set(), listeners: new Set(), writer, forgotAtMs: 0 };
   await readAll(state, options, 0);
-  const refresh = () => readAll(state, options, clock.nowMs() - receiptLimits.clockSkewMs);
+  // One at a time: of two reads the older may be answered last, and would bring back a point that was retired.
+  const refresh = coalesce(() => readAll(state, options, clock.nowMs() - receiptLimits.clockSkewMs));
   const refreshQuietly = () => void refresh().catch(() => undefined);
-  const unsubscribe = announcer.subscribe('receipts', refreshQuietly);
+  const unsubscribe = announcer.subscribe('receipts', () => {
+    if (!isOwn) refreshQuietly();
+  });
   const timer = setInterval(refreshQuietly, receiptLimits.rereadMs);
   return {
-    points: () => state.points,
-    *instancesOf(point) {
-      for (const { instance } of state.known.get(point)?.values() ?? []) yield instance;
-    },
-    accept: (point, instance, body) => accept(state, options, point, instance, body),
-    noteFed: (point, instance, connected) => noteFed(state, clock, point, instance, connected),
-    firstReceipt: ({ point, instance }, seq) =>
-      state.known
-        .get(point)
-        ?.get(instance)
-        ?.ranges.find((range) => range.afterSeq < seq && seq <= range.throughSeq),
-    notesOf: (id) => state.notes.get(id) ?? [],
+    points: known.points,
+    instancesOf: known.of,
+    accept: (point, instance, body) => accept(state, options, { point, instance }, body),
+    noteFed: (point, instance, connected) => noteFed(state, { point, instance }, connected, clock.nowMs()),
+    firstReceipt: (instance, seq) =>
+      known.find(instance)?.ranges.find((range) => range.afterSeq < seq && seq <= range.throughSeq),
     onChange(listener) {
       state.listeners.add(listener);
       return () => void state.listeners.delete(listener);
@@ -110,7 +114,7 @@ export async function openReceiptBook(options: ReceiptBookOptions): Promise<Rece
     async close() {
       clearInterval(timer);
       unsubscribe();
-      await state.writer.close();
+      await writer.close();
     },
   };
 }
@@ -118,169 +122,90 @@ export async function openReceiptBook(options: ReceiptBookOptions): Promise<Rece
 async function accept(
   state: State,
   { memory, clock }: ReceiptBookOptions,
-  point: PointName,
-  name: string,
+  named: InstanceName,
   body: ReceiptBody,
 ): Promise<ReceiptAnswer> {
   const applied = body.applied === undefined ? undefined : await appliedPosition(body.applied, memory);
-  const before = state.known.get(point)?.get(name)?.instance;
-  if (before === undefined && state.count >= instancesMax) {
-    throw new Problem('rate-limited', `The hub knows ${instancesMax} instances already.`);
-  }
+  const before = state.known.find(named)?.instance;
   const nowMs = clock.nowMs();
-  const lease = state.fed.get(keyOf(point, name));
-  const fedUntilMs = lease?.fedUntilMs ?? before?.fedUntilMs;
-  const instance: Instance = {
-    point,
-    instance: name,
-    declared: body.instance,
-    reported: {
-      stale_ms: body.stale_ms,
-      ...(body.orphans !== undefined && { orphans: body.orphans }),
-      ...(body.divergent !== undefined && { divergent: body.divergent }),
-    },
-    ...(applied && { appliedEpoch: applied.epoch, appliedSeq: applied.seq }),
-    firstSeenMs: before?.firstSeenMs ?? nowMs,
-    lastSeenMs: nowMs,
-    ...(fedUntilMs !== undefined && { fedUntilMs }),
-    ...(body.goodbye === true && { leftAtMs: nowMs }),
+  const lease = state.fed.current(named);
+  const context = {
+    ...named,
+    applied,
+    before,
+    fedUntilMs: lease?.fedUntilMs ?? before?.fedUntilMs,
+    nowMs,
   };
-  const known = remember(state, instance);
+  const instance = instanceOf(body, context);
+  if (state.known.set(instance, nowMs) === undefined) throw noRoom(named);
   const receipt = receiptOf(before, instance, body.applied_after_ms);
-  if (receipt) keep(known.ranges, receipt, receiptLimits.rangesMax);
-  const notes = notesIn(body, point, name, nowMs).filter(({ revocationId }) => memory.has(revocationId));
-  for (const note of notes) rememberNote(state, note);
-  state.writer.write(instance, receipt, notes);
+  if (receipt) state.known.addReceipt(named, receipt);
+  const denials = denialsIn(body, context).filter(({ revocationId }) => memory.has(revocationId));
+  state.writer.write(instance, receipt, newOf(state, denials));
   if (before === undefined && lease !== undefined) state.writer.writeFed(lease);
-  for (const listener of state.listeners) listener(false);
-  const pace = (state.count * 1000) / receiptLimits.receiptsPerSecond;
+  tell(state, false);
+  const pace = (state.known.count * 1000) / receiptLimits.receiptsPerSecond;
   return { next_receipt_ms: Math.min(Math.max(pace, receiptLimits.paceMsMin), receiptLimits.paceMsMax) };
 }
 
-/** @throws Problem `invalid-request` when no honest instance can have applied that. */
-async function appliedPosition(text: string, memory: FeedMemory): Promise<{ epoch: string; seq: number }> {
-  const cursor = parseCursor(text);
-  if (cursor === undefined) throw badApplied('is not a position');
-  const isAhead = () => cursor.epoch === memory.tail.epoch && cursor.seq > memory.tail.head;
-  // Another node may have told the instance of what has not been read here yet.
-  if (isAhead() || cursor.epoch !== memory.tail.epoch) await memory.refresh();
-  if (isAhead()) throw badApplied('is ahead of the feed');
-  const { tail } = memory;
-  const check = cursor.epoch === tail.epoch ? tail.checkOf(cursor.seq) : undefined;
-  if (cursor.check !== undefined && check !== undefined && cursor.check !== check)
-    throw badApplied('is of another feed');
-  return cursor;
-}
+const noRoom = ({ point }: InstanceName): Problem =>
+  new Problem(
+    'rate-limited',
+    `The point ${point} has ${pointInstancesMax} instances, the hub has ${instancesMax}, or the point is retired.`,
+    { hint: 'Let each process keep its name, and say goodbye when it ends: that makes room.' },
+  );
 
-const badApplied = (message: string): Problem =>
-  new Problem('invalid-request', `The position in "applied" ${message}.`, {
-    hint: 'Send the id of the newest event that was applied.',
-    errors: [{ path: '/applied', message }],
-  });
-
-/** The first receipt of an instance covers everything before; one that goes back covers nothing. */
-function receiptOf(
-  before: Instance | undefined,
-  now: Instance,
-  appliedAfterMs?: number,
-): Receipt | undefined {
-  const { point, instance, appliedSeq: throughSeq, appliedEpoch, lastSeenMs } = now;
-  if (throughSeq === undefined) return undefined;
-  const afterSeq = before?.appliedEpoch === appliedEpoch ? (before?.appliedSeq ?? 0) : 0;
-  if (throughSeq <= afterSeq) return undefined;
-  return {
-    point,
-    instance,
-    afterSeq,
-    throughSeq,
-    receivedAtMs: lastSeenMs,
-    ...(appliedAfterMs !== undefined && { appliedAfterMs }),
-  };
-}
-
-function notesIn(body: ReceiptBody, point: PointName, instance: string, receivedAtMs: Millis): ReceiptNote[] {
-  const about = { point, instance, receivedAtMs };
-  return [
-    ...(body.first_denied ?? []).map(({ id, after_ms }) => ({
-      ...about,
-      revocationId: id,
-      kind: 'first_denied' as const,
-      detail: { after_ms },
-    })),
-    ...(body.refused ?? []).map(({ id, why }) => ({
-      ...about,
-      revocationId: id,
-      kind: 'refused' as const,
-      detail: { why },
-    })),
-    ...(body.cannot ?? []).map(({ id, why }) => ({
-      ...about,
-      revocationId: id,
-      kind: 'cannot' as const,
-      detail: { why },
-    })),
-  ];
-}
-
-function noteFed(state: State, clock: Clock, point: PointName, name: string, connected: boolean): void {
-  const nowMs = clock.nowMs();
-  const key = keyOf(point, name);
-  const before = state.fed.get(key)?.fedUntilMs ?? 0;
-  if (connected && before > nowMs + receiptLimits.fedLeaseMs / 2) return;
-  const lease = { point, instance: name, fedUntilMs: connected ? nowMs + receiptLimits.fedLeaseMs : nowMs };
-  // Without a stream here the table tells: it may have one at another node.
-  if (connected) state.fed.set(key, lease);
-  else state.fed.delete(key);
-  const known = state.known.get(point)?.get(name);
-  if (known === undefined) return;
-  known.instance = { ...known.instance, fedUntilMs: lease.fedUntilMs };
+function noteFed(state: State, named: InstanceName, connected: boolean, nowMs: Millis): void {
+  const lease = connected ? state.fed.renew(named) : state.fed.end(named);
+  const instance = state.known.find(named)?.instance;
+  if (instance === undefined || lease === undefined) return;
+  state.known.set({ ...instance, fedUntilMs: lease.fedUntilMs }, nowMs);
   state.writer.writeFed(lease);
-  for (const listener of state.listeners) listener(false);
+  tell(state, false);
 }
 
+/** Most reads find nothing new: whoever follows a signal looks into the table only for what they do. */
 async function readAll(state: State, options: ReceiptBookOptions, sinceMs: Millis): Promise<void> {
-  state.points = await options.points.list();
-  for (const instance of await options.store.readInstances(sinceMs)) mergeRead(state, instance);
-  for (const listener of state.listeners) listener(true);
-}
-
-/** What this node heard later stands, and so does the stream that it holds. */
-function mergeRead(state: State, read: Instance): void {
-  const known = state.known.get(read.point)?.get(read.instance);
-  const newest = known !== undefined && known.instance.lastSeenMs >= read.lastSeenMs ? known.instance : read;
-  const fedUntilMs = state.fed.get(keyOf(read.point, read.instance))?.fedUntilMs ?? read.fedUntilMs;
-  remember(state, { ...newest, ...(fedUntilMs !== undefined && { fedUntilMs }) });
-}
-
-function remember(state: State, instance: Instance): Known {
-  const ofPoint = state.known.get(instance.point) ?? new Map<string, Known>();
-  state.known.set(instance.point, ofPoint);
-  const known = ofPoint.get(instance.instance);
-  if (known) {
-    known.instance = instance;
-    return known;
+  const { known } = state;
+  const points = await options.points.list();
+  let changed = JSON.stringify(points) !== JSON.stringify(known.points());
+  if (changed) known.setPoints(points);
+  const nowMs = options.clock.nowMs();
+  for (const instance of await options.store.readInstances(sinceMs)) {
+    if (mergeRead(state, instance, nowMs)) changed = true;
   }
-  const added = { instance, ranges: [] };
-  ofPoint.set(instance.instance, added);
-  state.count++;
+  if (nowMs - state.forgotAtMs >= receiptLimits.forgetEveryMs) {
+    state.forgotAtMs = nowMs;
+    known.forgetGone(nowMs);
+  }
+  if (changed) tell(state, true);
+}
+
+/** What this node heard later stands, and so does the stream that it holds. @returns whether anything changed. */
+function mergeRead({ known, fed }: State, read: Instance, nowMs: Millis): boolean {
+  const before = known.find(read)?.instance;
+  const newest = before !== undefined && before.lastSeenMs >= read.lastSeenMs ? before : read;
+  const fedUntilMs = fed.believe(read, before);
+  if (newest === before && fedUntilMs === before.fedUntilMs) return false;
+  const { fedUntilMs: _, ...others } = newest;
+  return known.set({ ...others, ...(fedUntilMs !== undefined && { fedUntilMs }) }, nowMs) !== undefined;
+}
+
+function tell({ listeners }: State, elsewhere: boolean): void {
+  for (const listener of listeners) listener(elsewhere);
+}
+
+/** @returns those that were not told before. */
+function newOf({ denied }: State, denials: readonly FirstDenial[]): readonly FirstDenial[] {
+  const added = denials.filter(({ point, instance, revocationId }) => {
+    const key = `${point}/${instance}/${revocationId}`;
+    if (denied.has(key)) return false;
+    denied.add(key);
+    return true;
+  });
+  for (const oldest of denied) {
+    if (denied.size <= receiptLimits.denialsMax) break;
+    denied.delete(oldest);
+  }
   return added;
 }
-
-function rememberNote({ notes }: State, note: ReceiptNote): void {
-  const others = (notes.get(note.revocationId) ?? []).filter(
-    ({ point, instance, kind }) => point !== note.point || instance !== note.instance || kind !== note.kind,
-  );
-  notes.set(note.revocationId, [...others, note]);
-  if (notes.size <= receiptLimits.notedMax) return;
-  for (const oldest of notes.keys()) {
-    notes.delete(oldest);
-    break;
-  }
-}
-
-function keep<T>(list: T[], item: T, max: number): void {
-  list.push(item);
-  if (list.length > max) list.shift();
-}
-
-const keyOf = (point: PointName, instance: string): string => `${point}/${instance}`;

@@ -1,4 +1,6 @@
 import { Type, type Static } from 'typebox';
+import { listOf, pageQuery } from '../http/list-page.ts';
+import { inabilitiesListedMax } from '../core/feed.ts';
 import { effects } from '../core/revocation.ts';
 import { nameShape } from '../core/vocabulary.ts';
 import type { Report } from './ports.ts';
@@ -8,7 +10,6 @@ const millis = (description: string) => Type.Number({ minimum: 0, maximum: 1e13,
 const idShape = Type.String({ minLength: 1, maxLength: 64 });
 /** Of each list of one request. */
 const listMax = 200;
-export const reportsDefault = 50;
 
 const seconds = Type.Integer({ minimum: 0, maximum: 86_400 });
 const Posture = Type.Union([
@@ -43,9 +44,11 @@ export const InstanceBody = Type.Object(
   strict,
 );
 
-const Notes = Type.Array(Type.Object({ id: idShape, why: Type.String({ maxLength: 500 }) }, strict), {
-  maxItems: listMax,
-});
+const Inabilities = (description: string) =>
+  Type.Array(Type.Object({ id: idShape, why: Type.String({ maxLength: 500 }) }, strict), {
+    maxItems: inabilitiesListedMax,
+    description: `${description} All of them, each time; with more than fit, \`applied\` stays before the first that is not told.`,
+  });
 
 export const ReceiptBodySchema = Type.Object(
   {
@@ -62,8 +65,8 @@ export const ReceiptBodySchema = Type.Object(
     first_denied: Type.Optional(
       Type.Array(Type.Object({ id: idShape, after_ms: millis('') }, strict), { maxItems: listMax }),
     ),
-    refused: Type.Optional(Notes),
-    cannot: Type.Optional(Notes),
+    refused: Type.Optional(Inabilities('Live entries that it could not apply.')),
+    cannot: Type.Optional(Inabilities('Live entries whose effect is beyond it.')),
     orphans: Type.Optional(Type.Array(idShape, { maxItems: listMax })),
     divergent: Type.Optional(Type.Boolean()),
     goodbye: Type.Optional(Type.Boolean({ description: 'It ends and is not to be waited for.' })),
@@ -125,8 +128,7 @@ export const ReportQuerySchema = Type.Object(
   {
     point: Type.Optional(Type.String({ maxLength: 64 })),
     kind: Type.Optional(Type.Enum(['refusal', 'sighting'])),
-    cursor: Type.Optional(idShape),
-    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200, default: reportsDefault })),
+    ...pageQuery(idShape),
   },
   strict,
 );
@@ -142,10 +144,7 @@ const ReportReply = Type.Object(
   },
   { $id: 'Report' },
 );
-export const ReportsReply = Type.Object({
-  items: Type.Array(ReportReply),
-  next_cursor: Type.Union([Type.String(), Type.Null()]),
-});
+export const ReportsReply = listOf(ReportReply);
 
 export const toReportReply = ({ receivedAtMs, detail, ...report }: Report): Static<typeof ReportReply> => ({
   ...report,

@@ -1,11 +1,13 @@
 import type { Announcer } from '../pipeline/ports.ts';
+import type { InstanceName } from './instance-name.ts';
 import {
   type Alert,
   batchMax,
   type FedLease,
+  type FirstDenial,
   type Instance,
   type Receipt,
-  type ReceiptNote,
+  type ReceiptBatch,
   type ReceiptStore,
 } from './ports.ts';
 
@@ -18,15 +20,16 @@ const waitingMax = 20_000;
 
 /** Collects what receipts change and writes it in batches. Never makes a receipt wait. */
 export type ReceiptWriter = {
-  write(instance: Instance, receipt: Receipt | undefined, notes: readonly ReceiptNote[]): void;
+  write(instance: Instance, receipt: Receipt | undefined, denials: readonly FirstDenial[]): void;
   writeFed(lease: FedLease): void;
+  forget(named: InstanceName): void;
   close(): Promise<void>;
 };
 
 type Waiting = {
   readonly instances: Map<string, Instance>;
   readonly receipts: Receipt[];
-  readonly notes: ReceiptNote[];
+  readonly denials: FirstDenial[];
   readonly fed: Map<string, FedLease>;
 };
 
@@ -35,7 +38,7 @@ export function createReceiptWriter(options: {
   readonly announcer: Pick<Announcer, 'announce'>;
   readonly alert: Alert;
 }): ReceiptWriter {
-  const waiting: Waiting = { instances: new Map(), receipts: [], notes: [], fed: new Map() };
+  const waiting: Waiting = { instances: new Map(), receipts: [], denials: [], fed: new Map() };
   const written = new Map<string, Instance>();
   let timer: NodeJS.Timeout | undefined;
   let failing = false;
@@ -63,21 +66,22 @@ export function createReceiptWriter(options: {
   }
 
   return {
-    write(instance, receipt, notes) {
+    write(instance, receipt, denials) {
       const key = keyOf(instance);
-      if (receipt === undefined && notes.length === 0 && !tellsMore(instance, written.get(key))) return;
+      if (receipt === undefined && denials.length === 0 && !tellsMore(instance, written.get(key))) return;
       written.set(key, instance);
       waiting.instances.set(key, instance);
       if (receipt) waiting.receipts.push(receipt);
-      waiting.notes.push(...notes);
+      waiting.denials.push(...denials);
       waiting.receipts.splice(0, waiting.receipts.length - waitingMax);
-      waiting.notes.splice(0, waiting.notes.length - waitingMax);
+      waiting.denials.splice(0, waiting.denials.length - waitingMax);
       schedule();
     },
     writeFed(lease) {
       waiting.fed.set(keyOf(lease), lease);
       schedule();
     },
+    forget: (named) => void written.delete(keyOf(named)),
     async close() {
       clearTimeout(timer);
       while (!isEmpty(waiting) && !failing) await flush();
@@ -92,27 +96,24 @@ function tellsMore(now: Instance, before: Instance | undefined): boolean {
     now.lastSeenMs - before.lastSeenMs >= seenEveryMs ||
     now.leftAtMs !== before.leftAtMs ||
     now.appliedSeq !== before.appliedSeq ||
-    now.appliedEpoch !== before.appliedEpoch
+    now.appliedEpoch !== before.appliedEpoch ||
+    judgedBy(now) !== judgedBy(before)
   );
 }
+
+const judgedBy = ({ reported: { divergent = false, refused = [], cannot = [] } }: Instance): string =>
+  JSON.stringify([divergent, refused, cannot]);
 
 const keyOf = ({ point, instance }: { readonly point: string; readonly instance: string }): string =>
   `${point}/${instance}`;
 
-const isEmpty = ({ instances, receipts, notes, fed }: Waiting): boolean =>
-  instances.size + receipts.length + notes.length + fed.size === 0;
+const isEmpty = ({ instances, receipts, denials, fed }: Waiting): boolean =>
+  instances.size + receipts.length + denials.length + fed.size === 0;
 
-type Batch = {
-  readonly instances: readonly Instance[];
-  readonly receipts: readonly Receipt[];
-  readonly notes: readonly ReceiptNote[];
-  readonly fed: readonly FedLease[];
-};
-
-const takeBatch = (waiting: Waiting): Batch => ({
+const takeBatch = (waiting: Waiting): ReceiptBatch => ({
   instances: takeFrom(waiting.instances),
   receipts: waiting.receipts.splice(0, batchMax),
-  notes: waiting.notes.splice(0, batchMax),
+  denials: waiting.denials.splice(0, batchMax),
   fed: takeFrom(waiting.fed),
 });
 
@@ -123,11 +124,11 @@ function takeFrom<T>(map: Map<string, T>): readonly T[] {
 }
 
 /** What came in meanwhile is newer. */
-function putBack(waiting: Waiting, { instances, receipts, notes, fed }: Batch): void {
+function putBack(waiting: Waiting, { instances, receipts, denials, fed }: ReceiptBatch): void {
   for (const instance of instances) {
     if (!waiting.instances.has(keyOf(instance))) waiting.instances.set(keyOf(instance), instance);
   }
   for (const lease of fed) if (!waiting.fed.has(keyOf(lease))) waiting.fed.set(keyOf(lease), lease);
   waiting.receipts.unshift(...receipts);
-  waiting.notes.unshift(...notes);
+  waiting.denials.unshift(...denials);
 }

@@ -1,12 +1,15 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Readable } from 'node:stream';
 import { Type } from 'typebox';
+import { pageOf } from '../http/list-page.ts';
 import { Problem } from '../core/problem.ts';
 import { matchesEtag } from '../http/etag.ts';
-import type { EnforcementView } from './enforcement.ts';
+import { signalId } from '../core/vocabulary.ts';
+import { refuseToken } from '../http/authenticate.ts';
+import { type EnforcementView, nothingToEnforce } from './enforcement.ts';
 import { streamEnforcement } from './enforcement-stream.ts';
 import type { FeedConnections } from './feed-connections.ts';
-import { readCursor, stopWhenClosed, subscriberOf } from './feed-request.ts';
+import { readCursor, refusalOf, subscriberOf } from './feed-request.ts';
 import type { FindStart } from './feed-start.ts';
 import { requireInstanceName } from './instance-name.ts';
 import type { PollFeed } from './long-poll.ts';
@@ -16,11 +19,14 @@ import type { ReceiptBook } from './receipt-book.ts';
 import type { TakeReports } from './reports.ts';
 import {
   AddedPointReply,
+  enforcementResponse,
   FeedQuery,
+  feedResponse,
   NameParams,
   PointBody,
   PointReply,
   pollMsDefault,
+  snapshotResponse,
   toEnforcementReply,
 } from './schemas.ts';
 import {
@@ -29,9 +35,9 @@ import {
   ReportBodySchema,
   ReportQuerySchema,
   ReportsReply,
-  reportsDefault,
   toReportReply,
 } from './receipt-schemas.ts';
+import type { SnapshotReaders } from './snapshot-readers.ts';
 import { chooseEncoding, type Snapshots } from './snapshot.ts';
 
 export type FeedRoutesOptions = {
@@ -39,10 +45,9 @@ export type FeedRoutesOptions = {
   readonly connections: FeedConnections;
   readonly pollFeed: PollFeed;
   readonly snapshots: Snapshots;
+  readonly snapshotReaders: SnapshotReaders;
 };
 
-/** A reader of a snapshot that takes nothing for so long is cut off. */
-const snapshotIdleMs = 30_000;
 const feedScopes = ['feed.read', 'point'] as const;
 
 /** `/v1/feed`: what points enforce, as a stream, by long poll and as a snapshot. */
@@ -58,6 +63,7 @@ export const feedRoutes: FastifyPluginAsyncTypebox<FeedRoutesOptions> = async (a
           'Server-sent events: `hello`, `configuration`, then `put`, `lift` and `drop` in order, and a `heartbeat` each ' +
           'second. Resume with `Last-Event-ID` or `from`; 410 asks for a snapshot. `wait=changes` answers once, as JSON.',
         querystring: FeedQuery,
+        response: feedResponse,
       },
     },
     async (request, reply) => {
@@ -72,13 +78,16 @@ export const feedRoutes: FastifyPluginAsyncTypebox<FeedRoutesOptions> = async (a
         options.connections.open(subscriber, reply.raw, seq);
         return reply;
       }
-      const leave = options.connections.enter(subscriber);
+      const waiting = options.connections.enter(subscriber, reply.raw);
       try {
-        const stop = stopWhenClosed(request.raw);
         const timeoutMs = request.query.timeout_ms ?? pollMsDefault;
-        return { events: await options.pollFeed({ ...subscriber, seq, timeoutMs, stop }) };
+        const events = await options.pollFeed({ ...subscriber, seq, timeoutMs, stop: waiting.stop });
+        if (waiting.refused !== undefined) {
+          throw refusalOf(waiting.refused, (why) => refuseToken(reply, why));
+        }
+        return { events: [...events] };
       } finally {
-        leave();
+        waiting.leave();
       }
     },
   );
@@ -86,25 +95,26 @@ export const feedRoutes: FastifyPluginAsyncTypebox<FeedRoutesOptions> = async (a
   app.get(
     '/v1/feed/snapshot',
     {
-      config: { scopes: feedScopes },
+      config: { scopes: feedScopes, refuses: [429] },
       schema: {
         tags: ['feed'],
         summary: 'Take every live entry at one position',
         description:
           'NDJSON: a header line with the position, one entry a line, a trailer with count and digest.',
+        response: snapshotResponse,
       },
     },
     async (request, reply) => {
       subscriberOf(request.caller, request.headers);
       void reply.header('vary', 'Accept-Encoding');
       if (matchesEtag(request.headers['if-none-match'], options.snapshots.etag)) {
-        return reply.code(304).header('etag', options.snapshots.etag).send();
+        return reply.code(304).header('etag', options.snapshots.etag).send(null);
       }
+      options.snapshotReaders.enter(reply.raw);
       const encoding = chooseEncoding(request.headers['accept-encoding']);
       const { etag, body } = await options.snapshots.take(encoding);
       void reply.header('etag', etag).header('cache-control', 'no-cache').type('application/x-ndjson');
       if (encoding !== 'identity') void reply.header('content-encoding', encoding);
-      reply.raw.setTimeout(snapshotIdleMs, () => reply.raw.destroy());
       return reply.send(Readable.from(body));
     },
   );
@@ -232,15 +242,14 @@ export const receiptRoutes: FastifyPluginAsyncTypebox<ReceiptRoutesOptions> = as
         response: { 200: ReportsReply },
       },
     },
-    async ({ query: { limit = reportsDefault, cursor, ...filter } }) => {
-      const found = await options.reports.list({
-        ...filter,
-        ...(cursor !== undefined && { before: cursor }),
-        limit: limit + 1,
-      });
-      const items = found.slice(0, limit).map(toReportReply);
-      return { items, next_cursor: found.length > limit ? (items.at(-1)?.id ?? null) : null };
-    },
+    async ({ query: { limit, cursor, ...filter } }) =>
+      pageOf({
+        limit,
+        find: (rows) =>
+          options.reports.list({ ...filter, ...(cursor !== undefined && { before: cursor }), limit: rows }),
+        toItem: toReportReply,
+        cursorOf: ({ id }) => id,
+      }),
   );
 };
 
@@ -266,20 +275,22 @@ export const enforcementRoutes: FastifyPluginAsyncTypebox<EnforcementRoutesOptio
           'With `Accept: text/event-stream`: an event for each change, until it is complete. A signal that has put and lifted ' +
           'nothing, because it waits or is not resolved yet, is no success: 409 `conflict`.',
         params: Type.Object({ id: Type.String({ maxLength: 64 }) }),
+        response: enforcementResponse,
       },
     },
     async (request, reply) => {
-      const signal = await options.findSignalSeq(request.params.id);
-      if (signal === undefined) {
+      const id = signalId(request.params.id);
+      const found = await options.findSignalSeq(id);
+      if (found === undefined) {
         throw new Problem('not-found', 'There is no such signal.', { hint: 'GET /v1/signals lists them.' });
       }
-      const { lastSeq } = signal;
-      if (lastSeq === undefined) throw nothingToEnforce();
+      if (found.lastSeq === undefined) throw nothingToEnforce();
+      const signal = { signalId: id, lastSeq: found.lastSeq };
       if (!request.headers.accept?.includes('text/event-stream')) {
-        return toEnforcementReply(await options.view.state(lastSeq));
+        return toEnforcementReply(await options.view.state(signal));
       }
       const stop = new AbortController();
-      const states = options.view.watch(lastSeq, stop.signal);
+      const states = options.view.watch(signal, stop.signal);
       reply.hijack();
       const unwatch = options.watchToken(request.caller, () => stop.abort());
       await streamEnforcement(reply.raw, states, stop).finally(unwatch);
@@ -287,8 +298,3 @@ export const enforcementRoutes: FastifyPluginAsyncTypebox<EnforcementRoutesOptio
     },
   );
 };
-
-const nothingToEnforce = (): Problem =>
-  new Problem('conflict', 'The signal has put and lifted nothing: there is nothing to enforce.', {
-    hint: 'It may be held, unresolved or only recorded: GET /v1/signals/{id} says what became of it.',
-  });

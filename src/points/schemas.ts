@@ -1,8 +1,11 @@
+import type { Readable } from 'node:stream';
 import { Type, type Static } from 'typebox';
+import { feedEvents } from '../core/feed.ts';
 import { nameShape } from '../core/vocabulary.ts';
+import { enforcementMembers } from '../http/signal-answer.ts';
 import type { EnforcementState, NamedState } from './enforcement-summary.ts';
 import { isSilent } from './instance-state.ts';
-import type { Instance, Point } from './ports.ts';
+import { type Instance, type Point, pointInstancesMax } from './ports.ts';
 import { InstanceBody } from './receipt-schemas.ts';
 
 const name = (description: string) =>
@@ -17,13 +20,17 @@ export const PointBody = Type.Object(
     expect: Type.Optional(
       Type.Integer({
         minimum: 0,
-        maximum: 10_000,
+        maximum: pointInstancesMax,
         description: 'With fewer instances than this nothing counts as enforced everywhere. Default 1.',
         examples: [3],
       }),
     ),
     ephemeral: Type.Optional(
-      Type.Boolean({ description: 'Instances that fall silent leave once they have closed. Default false.' }),
+      Type.Boolean({
+        description:
+          'Instances that fall silent leave once they have closed. One that never closes (all its classes are `fail_open`, or ' +
+          'one has `allow_reads_after`) stays and counts as exposed until it says goodbye. Default false.',
+      }),
     ),
   },
   { ...strict, $id: 'PointBody' },
@@ -42,6 +49,34 @@ export const FeedQuery = Type.Object(
   },
   strict,
 );
+
+/** The answer to `wait=changes`. */
+const PollReply = Type.Object(
+  {
+    events: Type.Array(
+      Type.Object({
+        id: Type.Optional(Type.String({ description: 'The cursor of an entry.' })),
+        event: Type.Enum([...feedEvents]),
+        data: Type.Unknown({ description: 'What the event of that name carries in the stream.' }),
+      }),
+    ),
+  },
+  { $id: 'FeedEvents' },
+);
+
+export const feedResponse = {
+  200: {
+    description: 'The stream, or with `wait=changes` what it would have told.',
+    content: { 'text/event-stream': { schema: Type.String() }, 'application/json': { schema: PollReply } },
+  },
+} as const;
+export const snapshotResponse = {
+  200: {
+    description: 'The lines.',
+    content: { 'application/x-ndjson': { schema: Type.Unsafe<Readable>(Type.String()) } },
+  },
+  304: Type.Null({ description: 'It is still the one of `If-None-Match`.' }),
+} as const;
 
 export type PointReply = Static<typeof PointReply>;
 const InstanceReply = Type.Object({
@@ -122,14 +157,56 @@ function toInstanceReply(
   };
 }
 
-/** `GET /v1/signals/:id/enforcement` and each event of its stream. */
-export const toEnforcementReply = ({ summary, instances, missing }: EnforcementState) => ({
-  ...summary,
-  instances: instances.map(toStateReply),
-  missing,
+const instanceStates = ['pending', 'applied', 'refused', 'cannot', 'contained', 'exposed'] as const;
+const InstanceEnforcement = Type.Object({
+  point: Type.String(),
+  instance: Type.String(),
+  state: Type.Enum([...instanceStates]),
+  latency_ms: Type.Optional(
+    Type.Number({
+      description: 'Of `applied`, where it was there before the commit: to the arrival of its receipt.',
+    }),
+  ),
+  since_ms: Type.Optional(Type.Integer({ description: 'Of `contained`.' })),
+  until_ms: Type.Optional(Type.Integer({ description: 'Of `exposed`, where an end is known.' })),
+  why: Type.Optional(Type.String({ description: 'Of `refused` and `cannot`.' })),
 });
 
-function toStateReply(named: NamedState) {
+/** `GET /v1/signals/:id/enforcement` and each event of its stream. */
+const EnforcementReply = Type.Object(
+  {
+    ...enforcementMembers,
+    instances: Type.Array(InstanceEnforcement),
+    missing: Type.Array(
+      Type.Object({ point: Type.String(), expected: Type.Integer(), present: Type.Integer() }),
+      { description: 'Points with fewer instances than they expect.' },
+    ),
+  },
+  { $id: 'SignalEnforcement' },
+);
+
+export const enforcementResponse = {
+  200: {
+    description: 'As it is now, or as a stream of what it becomes.',
+    content: {
+      'application/json': { schema: EnforcementReply },
+      'text/event-stream': { schema: Type.String() },
+    },
+  },
+} as const;
+
+export const toEnforcementReply = ({
+  summary,
+  instances,
+  missing,
+}: EnforcementState): Static<typeof EnforcementReply> => ({
+  ...summary,
+  exposed: summary.exposed.map((one) => ({ ...one })),
+  instances: instances.map(toStateReply),
+  missing: missing.map((one) => ({ ...one })),
+});
+
+function toStateReply(named: NamedState): Static<typeof InstanceEnforcement> {
   const { point, instance, state } = named;
   const about = { point, instance, state };
   if (named.state === 'applied') {

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
+import { listOf, pageOf } from '../http/list-page.ts';
 import { Problem } from '../core/problem.ts';
 import type { JsonObject } from '../core/vocabulary.ts';
 import { formatCursor, parseListCursor } from '../http/list-cursor.ts';
@@ -19,7 +20,6 @@ import {
   CheckReply,
   LiftBody,
   OrderBody,
-  pageDefault,
   RevocationQuery,
   RevocationReply,
   toCheckReply,
@@ -140,16 +140,11 @@ export const revocationReadRoutes: FastifyPluginAsyncTypebox<{ readonly reader: 
         summary: 'List revocations, newest first',
         description: 'Members of `match` as parameters find the entries that name them.',
         querystring: RevocationQuery,
-        response: {
-          200: Type.Object({
-            items: Type.Array(RevocationReply),
-            next_cursor: Type.Union([Type.String(), Type.Null()]),
-          }),
-        },
+        response: { 200: listOf(RevocationReply) },
       },
     },
     async ({ query }) => {
-      const { cursor, limit = pageDefault, state, effect, agent, signal } = query;
+      const { cursor, limit, state, effect, agent, signal } = query;
       const after = cursor === undefined ? undefined : parseListCursor(cursor);
       const match = toMatchFilter(query);
       const filter = {
@@ -159,14 +154,13 @@ export const revocationReadRoutes: FastifyPluginAsyncTypebox<{ readonly reader: 
         ...(signal === undefined ? {} : { signalId: signal }),
         ...(match === undefined ? {} : { match }),
       };
-      const found = await reader.list(filter, {
-        limit: limit + 1,
-        ...(after === undefined ? {} : { after: { putAtMs: after.atMs, id: after.id } }),
+      const from = after === undefined ? {} : { after: { putAtMs: after.atMs, id: after.id } };
+      return pageOf({
+        limit,
+        find: (rows) => reader.list(filter, { limit: rows, ...from }),
+        toItem: toRevocationReply,
+        cursorOf: ({ putAtMs, id }) => formatCursor({ atMs: putAtMs, id }),
       });
-      const shown = found.slice(0, limit);
-      const last = found.length > limit ? shown.at(-1) : undefined;
-      const next = last && formatCursor({ atMs: last.putAtMs, id: last.id });
-      return { items: shown.map(toRevocationReply), next_cursor: next ?? null };
     },
   );
 

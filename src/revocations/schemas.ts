@@ -1,4 +1,5 @@
 import { Type, type Static } from 'typebox';
+import { pageQuery } from '../http/list-page.ts';
 import type { CheckResult } from '../core/match.ts';
 import { effects, matchMembers, reaches, type Match } from '../core/revocation.ts';
 import { actorsMax, type TokenContext } from '../core/token-context.ts';
@@ -6,7 +7,6 @@ import type { JsonObject } from '../core/vocabulary.ts';
 import type { RevocationRecord } from './ports.ts';
 
 const textMax = 2_048;
-export const pageDefault = 50;
 const OpenObject = Type.Object({}, { additionalProperties: true });
 
 /** The members of an order, as `revocation-ordered` has them, and on whom. */
@@ -70,8 +70,7 @@ const memberQuery = Object.fromEntries(
 
 export const RevocationQuery = Type.Object(
   {
-    cursor: Type.Optional(Type.String({ maxLength: 100 })),
-    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200, default: pageDefault })),
+    ...pageQuery(Type.String({ maxLength: 100 })),
     state: Type.Optional(Type.Enum(['live', 'lifted', 'dropped'])),
     effect: Type.Optional(Type.Enum([...effects])),
     agent: Type.Optional(Type.String({ maxLength: 64 })),

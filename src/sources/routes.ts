@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
+import { listOf, pageOf, pageQuery } from '../http/list-page.ts';
 import { Problem } from '../core/problem.ts';
 import { sourceId } from '../core/vocabulary.ts';
 import { may, type Caller } from '../http/caller.ts';
@@ -9,7 +10,6 @@ import { SourceBody, SourceReply, toSource, toSourceReply } from './schemas.ts';
 export type SourceRoutesOptions = { readonly store: SourceStore; readonly nowMs: () => number };
 
 const tags = ['sources'];
-const pageMax = 200;
 const IdParams = Type.Object({ id: Type.String({ maxLength: 64 }) });
 
 const listSources = {
@@ -17,19 +17,8 @@ const listSources = {
   schema: {
     tags,
     summary: 'List sources',
-    querystring: Type.Object(
-      {
-        cursor: Type.Optional(Type.String({ maxLength: 64 })),
-        limit: Type.Optional(Type.Integer({ minimum: 1, maximum: pageMax, default: 50 })),
-      },
-      { additionalProperties: false },
-    ),
-    response: {
-      200: Type.Object({
-        items: Type.Array(SourceReply),
-        next_cursor: Type.Union([Type.String(), Type.Null()]),
-      }),
-    },
+    querystring: Type.Object(pageQuery(), { additionalProperties: false }),
+    response: { 200: listOf(SourceReply) },
   },
 } as const;
 
@@ -54,16 +43,14 @@ const putSource = {
 
 /** `/v1/sources`: who speaks through a door, and the most that this may cause. */
 export const sourceRoutes: FastifyPluginAsyncTypebox<SourceRoutesOptions> = async (app, { store, nowMs }) => {
-  app.get('/v1/sources', listSources, async (request) => {
-    const limit = request.query.limit ?? 50;
-    const { cursor } = request.query;
-    const sources = await store.list({
-      limit: limit + 1,
-      ...(cursor === undefined ? {} : { after: cursor }),
-    });
-    const items = sources.slice(0, limit).map(toSourceReply);
-    return { items, next_cursor: sources.length > limit ? (items.at(-1)?.id ?? null) : null };
-  });
+  app.get('/v1/sources', listSources, async ({ query: { cursor, limit } }) =>
+    pageOf({
+      limit,
+      find: (rows) => store.list({ limit: rows, ...(cursor === undefined ? {} : { after: cursor }) }),
+      toItem: toSourceReply,
+      cursorOf: ({ id }) => id,
+    }),
+  );
 
   app.get('/v1/sources/:id', showSource, async (request) => {
     const source = await store.find(sourceId(request.params.id));

@@ -98,6 +98,21 @@ forEachDatabase('tokens', (fixture) => {
     expect((await auditOf('tok_e')).map(({ action }) => action)).toEqual(['token.created', 'token.revoked']);
   });
 
+  it('end with the one that made them, and what they made with them; each is audited', async () => {
+    const [maker, made, further, other] = ['g1', 'g2', 'g3', 'g4'].map((id) => tokenId(`tok_${id}`));
+    await stored().create(aToken('g1'), change);
+    await stored().create(aToken('g2', { madeBy: maker! }), change);
+    await stored().create(aToken('g3', { madeBy: made! }), change);
+    await stored().create(aToken('g4'), change);
+    expect(await stored().find(made!)).toMatchObject({ madeBy: maker });
+    expect(await stored().revoke(maker!, change)).toBe(true);
+    expect(await stored().ended([maker!, made!, further!, other!])).toEqual([maker, made, further]);
+    expect((await auditOf('tok_g3')).map(({ action }) => action)).toEqual(['token.created', 'token.revoked']);
+    const late = aToken('g5', { madeBy: made! });
+    await expect(stored().create(late, change)).rejects.toMatchObject({ code: 'unauthenticated' });
+    expect(await stored().find(late.id)).toBeUndefined();
+  });
+
   it('are listed page by page without anything secret, and say when they were last used', async () => {
     await stored().create(aToken('f1'), change);
     await stored().create(aToken('f2'), change);

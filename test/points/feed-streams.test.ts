@@ -1,6 +1,7 @@
 import { connect } from 'node:net';
 import { once } from 'node:events';
 import { afterEach, expect, it } from 'vitest';
+import { aReceipt } from './support/a-receipt.ts';
 import { asInstance, asWatcher, type PointsHub, startPointsHub } from './support/points-hub.ts';
 import { isEntry, openSse } from './support/sse.ts';
 import { aRevocation, put, putMany } from './support/write-feed.ts';
@@ -30,6 +31,48 @@ forEachDatabase('streams of the feed', (fixture) => {
     for (const event of last) expect(event?.data['retry_ms']).toBeGreaterThanOrEqual(0);
     expect((await hub.get('/v1/feed', asWatcher)).status).toBe(503);
     expect(hub.points.connections.count).toBe(0);
+  });
+
+  it('a poll that waits ends with its token, with its point, and with its node', async () => {
+    hub = await startPointsHub(fixture.database);
+    await hub.post('/v1/points', { name: 'polled' });
+    const polls = [asWatcher, asInstance('polled', 'one'), asInstance('other', 'one')].map((headers) =>
+      hub.get('/v1/feed?wait=changes&timeout_ms=30000', headers),
+    );
+    while (hub.points.connections.count < 3) await new Promise(setImmediate);
+    hub.endToken('tok_watcher');
+    const ended = await polls[0]!;
+    expect(ended.status).toBe(401);
+    expect(ended.headers.get('www-authenticate')).toContain('invalid_token');
+    expect(await ended.text()).not.toContain('configuration');
+    await hub.post('/v1/points/polled/retire', {});
+    expect((await polls[1]!).status).toBe(401);
+    hub.points.connections.close();
+    expect((await polls[2]!).status).toBe(503);
+    expect(hub.points.connections.count).toBe(0);
+  });
+
+  it('an instance is connected until the last of its streams has ended', async () => {
+    hub = await startPointsHub(fixture.database);
+    await hub.post('/v1/points', { name: 'twice' });
+    const headers = asInstance('twice', 'one');
+    await hub.post('/v1/points/receipts', aReceipt(), headers);
+    const stateNow = async () => {
+      const { instances } = (await (await hub.get('/v1/points/twice')).json()) as {
+        instances: { state: string }[];
+      };
+      return instances[0]?.state;
+    };
+    const feeds = [
+      await openSse(`${hub.url}/v1/feed`, headers),
+      await openSse(`${hub.url}/v1/feed`, headers),
+    ];
+    feeds[0]?.close();
+    while (hub.points.connections.count > 1) await new Promise(setImmediate);
+    expect(await stateNow()).toBe('connected');
+    feeds[1]?.close();
+    while (hub.points.connections.count > 0) await new Promise(setImmediate);
+    expect(await stateNow()).toBe('silent');
   });
 
   it('a stream ends at its age', async () => {

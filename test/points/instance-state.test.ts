@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import type { InstanceDeclaration } from '../../src/core/feed.ts';
+import { inabilitiesListedMax, type InstanceDeclaration } from '../../src/core/feed.ts';
 import { pointName } from '../../src/core/vocabulary.ts';
 import { enforcementOf, type EnforcementState } from '../../src/points/enforcement-summary.ts';
 import { type Evidence, isPresent, silentAfterMs, stateOf } from '../../src/points/instance-state.ts';
-import type { Instance, Point } from '../../src/points/ports.ts';
+import type { Instance, Point, Reported } from '../../src/points/ports.ts';
 import { aDeclaration } from './support/a-receipt.ts';
 
 const committedAtMs = 1_763_764_000_000;
@@ -28,6 +28,8 @@ const aPoint = (parts: Partial<Point> = {}): Point => ({
 });
 const declaring = (declared: Partial<InstanceDeclaration>, parts: Partial<Instance> = {}) =>
   anInstance({ declared: aDeclaration(declared), ...parts });
+const listing = (count: number) =>
+  Array.from({ length: count }, (_, index) => ({ id: `rev_other_${index}`, why: 'unknown' }));
 const applied: Evidence = { applied: true, appliedAtMs: committedAtMs + 7 };
 const nothing: Evidence = { applied: false };
 const silent = { lastSeenMs: committedAtMs - silentAfterMs, fedUntilMs: committedAtMs - 2_000 };
@@ -51,17 +53,52 @@ describe('DESIGN §7: what an instance has made of a signal', () => {
     ],
     [
       'refused weighs more than applied',
-      anInstance(),
-      { ...applied, refused: 'unknown version' },
+      anInstance({ reported: { stale_ms: 0, refused: [{ id: 'rev_1', why: 'unknown version' }] } }),
+      applied,
       seconds(1),
       { state: 'refused', why: 'unknown version' },
     ],
     [
       'cannot, as it says itself',
-      anInstance(),
-      { ...applied, cannot: 'no sid' },
+      anInstance({ reported: { stale_ms: 0, cannot: [{ id: 'rev_1', why: 'no sid' }] } }),
+      applied,
       seconds(1),
       { state: 'cannot', why: 'no sid' },
+    ],
+    [
+      'what it refuses of other signals is not in the way',
+      anInstance({ reported: { stale_ms: 0, refused: [{ id: 'rev_2', why: 'unknown version' }] } }),
+      applied,
+      seconds(1),
+      { state: 'applied', latencyMs: 7 },
+    ],
+    [
+      'one that refuses more than it can list confirms no further: it is not on its way',
+      anInstance({ reported: { stale_ms: 0, refused: listing(inabilitiesListedMax) } }),
+      nothing,
+      seconds(1),
+      { state: 'refused', why: 'it refuses more than it can list' },
+    ],
+    [
+      'and what it confirms with a full list it has applied',
+      anInstance({ reported: { stale_ms: 0, refused: listing(inabilitiesListedMax) } }),
+      applied,
+      seconds(1),
+      { state: 'applied', latencyMs: 7 },
+    ],
+    [
+      'one entry less and it is waited for',
+      anInstance({ reported: { stale_ms: 0, refused: listing(inabilitiesListedMax - 1) } }),
+      nothing,
+      seconds(1),
+      { state: 'pending' },
+    ],
+    [
+      'one that enforces something else than the hub has has not applied anything',
+      anInstance({ reported: { stale_ms: 0, divergent: true } }),
+      applied,
+      seconds(1),
+      { state: 'refused', why: 'what it enforces is not what the hub has' },
     ],
     [
       'cannot, as it declared',
@@ -109,6 +146,16 @@ describe('DESIGN §7: what an instance has made of a signal', () => {
       { state: 'contained', sinceMs: seconds(9) },
     ],
     [
+      'it had the heartbeat that its newest receipt tells of, whatever became of the stream that is known of here',
+      declaring(
+        { postures: { a: { fail_closed_after: 8 } } },
+        { fedUntilMs: seconds(-600), lastSeenMs: seconds(30), reported: { stale_ms: 2_000 } },
+      ),
+      nothing,
+      seconds(31),
+      { state: 'exposed', untilMs: seconds(36) },
+    ],
+    [
       'caches in front of it go on after it has closed',
       declaring({ postures: { a: { fail_closed_after: 8 } }, downstream_cache_seconds: 60 }, silent),
       nothing,
@@ -147,6 +194,15 @@ describe('DESIGN §7: what an instance has made of a signal', () => {
     const ephemeral = aPoint({ ephemeral: true });
     expect(isPresent(anInstance(silent), ephemeral, silent.fedUntilMs + 119_999)).toBe(true);
     expect(isPresent(anInstance(silent), ephemeral, silent.fedUntilMs + 120_000)).toBe(false);
+  });
+
+  it.each<readonly [string, InstanceDeclaration['postures']]>([
+    ['is open for everything', { a: { fail_open: true } }],
+    ['lets reads pass', { a: { fail_closed_after: 5 }, b: { allow_reads_after: 1 } }],
+    ['declares no class', {}],
+  ])('an ephemeral one that %s never closes, and so never leaves by silence', (_, postures) => {
+    const instance = declaring({ postures }, silent);
+    expect(isPresent(instance, aPoint({ ephemeral: true }), committedAtMs + 86_400_000)).toBe(true);
   });
 });
 
@@ -202,12 +258,13 @@ describe('DESIGN §7: dead everywhere', () => {
     expect(summary.exposed).toEqual([{ point: 'edge', instance: 'two', until_ms: seconds(58) }]);
   });
 
-  it.each<readonly [string, Evidence, string]>([
-    ['pending', nothing, 'pending'],
-    ['refused', { ...applied, refused: 'x' }, 'partial'],
-    ['cannot', { ...applied, cannot: 'x' }, 'partial'],
-  ])('one that is %s is in the way', (_, evidence, state) => {
-    const other = anInstance({ instance: 'two' });
+  it.each<readonly [string, Evidence, Partial<Reported>, string]>([
+    ['pending', nothing, {}, 'pending'],
+    ['refused', applied, { refused: [{ id: 'rev_1', why: 'x' }] }, 'partial'],
+    ['cannot', applied, { cannot: [{ id: 'rev_1', why: 'x' }] }, 'partial'],
+    ['divergent', applied, { divergent: true }, 'partial'],
+  ])('one that is %s is in the way', (_, evidence, reported, state) => {
+    const other = anInstance({ instance: 'two', reported: { stale_ms: 0, ...reported } });
     expect(
       summaryOf([
         [anInstance(), applied],

@@ -1,38 +1,49 @@
-import { gte, inArray, or, sql } from 'drizzle-orm';
+import { getTableColumns, gte, lte, or, sql } from 'drizzle-orm';
 import { pointName } from '../../core/vocabulary.ts';
 import {
   type FedLease,
   type Instance,
   instancesMax,
+  pointInstancesMax,
   type Receipt,
   type ReceiptStore,
+  type SignalEntries,
 } from '../../points/ports.ts';
 import type { Database, Statements } from './database.ts';
 import { pointInstances, receiptNotes, receipts } from './schema.ts';
 
-/** So far back from the last entry of a signal the log is looked through for those that have since moved on by a merge. */
-const logEntriesMax = 1_000;
-
 export function createReceiptStore({ database }: { readonly database: Database }): ReceiptStore {
   return {
-    async write({ instances, receipts: rows, notes, fed }) {
+    async write({ instances, receipts: rows, denials, fed }) {
       await database.transact(async (tx) => {
         if (instances.length > 0) await writeInstances(tx, instances);
         if (fed.length > 0) await writeFed(tx, fed);
         if (rows.length > 0) await tx.insert(receipts).values(rows.map(toReceiptRow)).onConflictDoNothing();
-        if (notes.length > 0)
+        if (denials.length > 0)
           await tx
             .insert(receiptNotes)
-            .values([...notes])
+            .values([...denials])
             .onConflictDoNothing();
       });
     },
 
     async readInstances(sinceMs) {
-      const rows = await database.db
-        .select()
+      const heard = database.db
+        .select({
+          ...getTableColumns(pointInstances),
+          place:
+            sql<number>`row_number() OVER (PARTITION BY ${pointInstances.point} ORDER BY ${latestFirst})`.as(
+              'place',
+            ),
+        })
         .from(pointInstances)
         .where(or(gte(pointInstances.lastSeenMs, sinceMs), gte(pointInstances.fedUntilMs, sinceMs)))
+        .as('heard');
+      const rows = await database.db
+        .select()
+        .from(heard)
+        .where(lte(heard.place, pointInstancesMax))
+        .orderBy(latestFirst)
         .limit(instancesMax);
       return rows.map(toInstance);
     },
@@ -55,38 +66,28 @@ export function createReceiptStore({ database }: { readonly database: Database }
       }));
     },
 
-    async readNotes(revocationIds) {
-      if (revocationIds.length === 0) return [];
-      const rows = await database.db
-        .select()
-        .from(receiptNotes)
-        .where(inArray(receiptNotes.revocationId, [...revocationIds]));
-      return rows.map((row) => ({ ...row, point: pointName(row.point) }));
-    },
-
-    async readSignalEntries(seq) {
-      const { rows } = await database.db.execute<SignalEntry>(sql`
-        WITH last AS (SELECT seq, body::jsonb ->> 'signal_id' AS signal_id, committed_at_ms
-                        FROM hub.feed_log WHERE seq = ${seq})
-        SELECT last.committed_at_ms::float8 AS committed_at_ms, put.revocation_id, put.effect
-          FROM last
-          LEFT JOIN LATERAL (
-            SELECT r.id AS revocation_id, r.effect FROM hub.revocations r WHERE r.signal_id = last.signal_id
-             UNION
-            SELECT l.revocation_id, l.body::jsonb ->> 'effect' FROM hub.feed_log l
-             WHERE l.seq BETWEEN last.seq - ${logEntriesMax - 1} AND last.seq AND l.op = 'put'
-               AND l.body::jsonb ->> 'signal_id' = last.signal_id) put ON true`);
-      const [first] = rows;
-      if (first === undefined) return undefined;
-      return {
-        committedAtMs: first.committed_at_ms,
-        puts: rows.flatMap(({ revocation_id: id, effect }) =>
-          id === null || effect === null ? [] : [{ id, effect }],
-        ),
-      };
+    async readSignalEntries({ signalId, lastSeq }) {
+      const share = JSON.stringify([{ signal_id: signalId }]);
+      const { rows } = await database.db.execute<SignalRow>(sql`
+        WITH put AS (
+          SELECT r.id, r.effect FROM hub.revocations r WHERE r.signal_id = ${signalId} AND r.state = 'live'
+           UNION
+          SELECT r.id, r.effect FROM hub.revocations r
+           WHERE r.state = 'live' AND r.shares <> '[]' AND r.shares @> ${share}::jsonb)
+        SELECT coalesce((SELECT l.committed_at_ms FROM hub.feed_log l WHERE l.seq = ${lastSeq}),
+                        (SELECT max(r.committed_at_ms) FROM hub.revocations r
+                          WHERE r.signal_id = ${signalId} AND r.seq <= ${lastSeq}),
+                        (SELECT s.received_at_ms FROM hub.signals s WHERE s.id = ${signalId}))::float8 AS committed_at_ms,
+               (SELECT coalesce(json_agg(put), '[]') FROM put) AS puts`);
+      const [found] = rows;
+      if (found === undefined || found.committed_at_ms === null) return undefined;
+      return { committedAtMs: found.committed_at_ms, puts: found.puts };
     },
   };
 }
+
+/** Those that are waited for come before those that left. */
+const latestFirst = sql`left_at_ms IS NOT NULL, last_seen_ms DESC`;
 
 type FirstReceipt = {
   readonly point: string;
@@ -95,10 +96,9 @@ type FirstReceipt = {
   readonly through_seq: number;
   readonly received_at_ms: number;
 };
-type SignalEntry = {
-  readonly committed_at_ms: number;
-  readonly revocation_id: string | null;
-  readonly effect: string | null;
+type SignalRow = {
+  readonly committed_at_ms: number | null;
+  readonly puts: SignalEntries['puts'];
 };
 
 async function writeInstances(tx: Statements, instances: readonly Instance[]): Promise<void> {

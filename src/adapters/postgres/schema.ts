@@ -63,6 +63,7 @@ export const apiTokens = hub.table('api_tokens', {
   sourceId: text('source_id').notNull(),
   point: text('point'),
   createdAtMs: count('created_at_ms').notNull(),
+  madeBy: text('made_by'),
   expiresAtMs: count('expires_at_ms'),
   revokedAtMs: count('revoked_at_ms'),
   lastUsedAtMs: count('last_used_at_ms'),
@@ -258,11 +259,10 @@ export const receiptNotes = hub.table(
     point: text('point').notNull(),
     instance: text('instance').notNull(),
     revocationId: text('revocation_id').notNull(),
-    kind: text('kind').$type<'first_denied' | 'refused' | 'cannot'>().notNull(),
-    detail: jsonb('detail').$type<JsonObject>().notNull(),
+    afterMs: doublePrecision('after_ms').notNull(),
     receivedAtMs: count('received_at_ms').notNull(),
   },
-  (table) => [primaryKey({ columns: [table.point, table.instance, table.revocationId, table.kind] })],
+  (table) => [primaryKey({ columns: [table.point, table.instance, table.revocationId] })],
 );
 
 export const reports = hub.table('reports', {

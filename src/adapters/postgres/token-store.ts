@@ -1,4 +1,4 @@
-import { and, asc, eq, gt, inArray, isNotNull, isNull } from 'drizzle-orm';
+import { and, asc, eq, gt, inArray, isNull, sql } from 'drizzle-orm';
 import type { ApiToken, BootstrapOutcome, Change, NewToken, TokenStore } from '../../authorization/ports.ts';
 import { Problem } from '../../core/problem.ts';
 import { sourceDefaults } from '../../core/source.ts';
@@ -22,6 +22,7 @@ export function createTokenStore(options: {
   return {
     async create(token, change) {
       await database.transact(async (tx) => {
+        await refuseEndedMaker(tx, token);
         await refuseUnknownPoint(tx, token);
         await ensureSource(tx, token, change);
         await tx.insert(apiTokens).values(toRow(token));
@@ -97,21 +98,36 @@ async function putBootstrap(tx: Statements, token: NewToken, change: Change): Pr
   return before ? 'replaced' : 'created';
 }
 
+/** Whoever makes one more under the lock of its maker is seen by the next look; nobody makes one with a revoked token. */
 async function revoke(tx: Statements, id: TokenId, change: Change): Promise<boolean> {
-  const [revoked] = await tx
-    .update(apiTokens)
-    .set({ revokedAtMs: change.atMs })
-    .where(and(eq(apiTokens.id, id), isNull(apiTokens.revokedAtMs)))
-    .returning();
-  if (revoked !== undefined) {
-    await insertAudit(tx, [toEntry('token.revoked', toToken(revoked), change)]);
-    return true;
-  }
-  const [before] = await tx
+  const [found] = await tx
     .select({ id: apiTokens.id })
     .from(apiTokens)
-    .where(and(eq(apiTokens.id, id), isNotNull(apiTokens.revokedAtMs)));
-  return before !== undefined;
+    .where(eq(apiTokens.id, id))
+    .for('update');
+  if (found === undefined) return false;
+  const line = sql`(WITH RECURSIVE line AS (
+    SELECT ${id}::text AS id UNION SELECT t.id FROM hub.api_tokens t JOIN line ON t.made_by = line.id)
+    SELECT line.id FROM line)`;
+  for (;;) {
+    const revoked = await tx
+      .update(apiTokens)
+      .set({ revokedAtMs: change.atMs })
+      .where(and(inArray(apiTokens.id, line), isNull(apiTokens.revokedAtMs)))
+      .returning();
+    if (revoked.length === 0) return true;
+    await insertAudit(
+      tx,
+      revoked.map((row) => toEntry('token.revoked', toToken(row), change)),
+    );
+  }
+}
+
+async function refuseEndedMaker(tx: Statements, { madeBy }: NewToken): Promise<void> {
+  if (madeBy === undefined) return;
+  const living = and(eq(apiTokens.id, madeBy), isNull(apiTokens.revokedAtMs));
+  const [maker] = await tx.select({ id: apiTokens.id }).from(apiTokens).where(living).for('share');
+  if (maker === undefined) throw new Problem('unauthenticated', 'The token was revoked.');
 }
 
 async function refuseUnknownPoint(tx: Statements, { point }: NewToken): Promise<void> {
@@ -162,6 +178,7 @@ function toEntry(action: string, token: ApiToken, change: Change): AuditEntry {
     scopes: [...token.scopes],
     source: token.sourceId,
     ...(token.point === undefined ? {} : { point: token.point }),
+    ...(token.madeBy === undefined ? {} : { made_by: token.madeBy }),
     ...(token.expiresAtMs === undefined ? {} : { expires_at_ms: token.expiresAtMs }),
   };
   return { ...base(change), action, target: token.id, outcome: 'done', detail };
@@ -175,6 +192,7 @@ const toRow = (token: NewToken): typeof apiTokens.$inferInsert => ({
   sourceId: token.sourceId,
   point: token.point ?? null,
   createdAtMs: token.createdAtMs,
+  madeBy: token.madeBy ?? null,
   expiresAtMs: token.expiresAtMs ?? null,
 });
 
@@ -186,6 +204,7 @@ const toToken = (row: typeof apiTokens.$inferSelect): ApiToken => ({
   sourceId: sourceId(row.sourceId),
   ...(row.point === null ? {} : { point: pointName(row.point) }),
   createdAtMs: row.createdAtMs,
+  ...(row.madeBy === null ? {} : { madeBy: tokenId(row.madeBy) }),
   ...(row.expiresAtMs === null ? {} : { expiresAtMs: row.expiresAtMs }),
   ...(row.revokedAtMs === null ? {} : { revokedAtMs: row.revokedAtMs }),
   ...(row.lastUsedAtMs === null ? {} : { lastUsedAtMs: row.lastUsedAtMs }),

@@ -92,6 +92,25 @@ describe('POST /v1/tokens', () => {
       );
     });
 
+    it.each(['admin', 'manager'])(
+      'and a point that is named like a person is not that person, whoever makes its token: %s',
+      async (who) => {
+        const maker = who === 'admin' ? undefined : manager;
+        const person = await make({ actor: `mara-${who}`, scopes: ['signals.write'], person: true });
+        expect(person.body).toMatchObject({ actor: `mara-${who}`, source: `mara-${who}` });
+        const asMaker = maker === undefined ? {} : { token: maker };
+        const added = await hub.call('POST', '/v1/points', { body: { name: `mara-${who}` }, ...asMaker });
+        const { id } = added.body['token'] as { id: string };
+        const further = await make({ actor: `mara-${who}`, scopes: ['point'], point: `mara-${who}` }, maker);
+        for (const tokenId of [id, String(further.body['id'])]) {
+          const { body } = await hub.call('GET', `/v1/tokens/${tokenId}`);
+          expect(body).toMatchObject({ actor: `point:mara-${who}`, source: `point:mara-${who}` });
+        }
+        const sources = await hub.call('GET', `/v1/sources/point:mara-${who}`);
+        expect(sources.body).toMatchObject({ person: false });
+      },
+    );
+
     it('and whoever lacks both scopes makes none at all', async () => {
       const reader = await secretOf({ actor: 'reader', scopes: ['signals.read'] });
       expect((await make({ actor: 'reader', scopes: ['signals.read'] }, reader)).status).toBe(403);
@@ -100,6 +119,31 @@ describe('POST /v1/tokens', () => {
 });
 
 describe('DELETE /v1/tokens/:id', () => {
+  it('204: what it made is revoked with it, unless it was an admin', async () => {
+    const [admin, manager] = await Promise.all([
+      make({ actor: 'second-admin', scopes: ['admin'] }),
+      make({ actor: 'deployer', scopes: ['points.write'] }),
+    ]);
+    const points = [
+      { maker: admin, name: 'by-admin' },
+      { maker: manager, name: 'by-deployer' },
+    ];
+    const tokens: string[] = [];
+    for (const { maker, name } of points) {
+      const token = String(maker.body['token']);
+      const added = await hub.call('POST', '/v1/points', { body: { name }, token });
+      tokens.push((added.body['token'] as { secret: string }).secret);
+      expect((await hub.call('DELETE', `/v1/tokens/${String(maker.body['id'])}`)).status).toBe(204);
+    }
+    const statuses = tokens.map(async (token) => {
+      const body = { refusals: [] };
+      const name = token === tokens[0] ? 'by-admin' : 'by-deployer';
+      const headers = { 'caep-point': `${name}/one` };
+      return (await hub.call('POST', '/v1/points/reports', { body, token, headers })).status;
+    });
+    expect(await Promise.all(statuses)).toEqual([204, 401]);
+  });
+
   it('204: the token is refused from the next request on', async () => {
     const made = await make({ actor: 'gone', scopes: ['audit.read'] });
     const token = String(made.body['token']);

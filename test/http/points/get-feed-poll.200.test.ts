@@ -1,6 +1,10 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { Agent, request } from 'node:http';
+import { createReceiptStore } from '../../../src/adapters/postgres/receipt-store.ts';
+import { pointName } from '../../../src/core/vocabulary.ts';
+import { aReceipt } from '../../points/support/a-receipt.ts';
 import { asInstance, asWatcher, type PointsHub, startPointsHub } from '../../points/support/points-hub.ts';
-import type { SseEvent } from '../../points/support/sse.ts';
+import { openSse, type SseEvent } from '../../points/support/sse.ts';
 import { aRevocation, put, putMany } from '../../points/support/write-feed.ts';
 import { forEachDatabase } from '../../support/databases.ts';
 
@@ -39,6 +43,83 @@ forEachDatabase('GET /v1/feed?wait=changes', (fixture) => {
     hub.announce('feed');
     expect((await polled).find(({ event }) => event === 'put')?.data['id']).toBe(entry.id);
     expect(hub.points.connections.count).toBe(0);
+  });
+
+  it('an instance that polls is connected, though the stream that it had before has ended', async () => {
+    await hub.post('/v1/points', { name: 'edge' });
+    const one = asInstance('edge', 'one');
+    await hub.post('/v1/points/receipts', aReceipt(), one);
+    const feed = await openSse(`${hub.url}/v1/feed`, one);
+    await feed.until(({ event }) => event === 'heartbeat');
+    feed.close();
+    while (hub.points.connections.count > 0) await new Promise(setImmediate);
+    const stateNow = async () => {
+      const { instances } = (await (await hub.get('/v1/points/edge')).json()) as {
+        instances: { state: string }[];
+      };
+      return instances[0]?.state;
+    };
+    expect(await stateNow()).toBe('silent');
+    const polled = poll(`from=${hub.points.memory.view().cursor}`, one);
+    while (hub.points.connections.count === 0) await new Promise(setImmediate);
+    expect(await stateNow()).toBe('connected');
+    hub.time.aheadMs += 12_000;
+    await hub.post('/v1/points/receipts', aReceipt(), one);
+    await put(fixture.database, aRevocation());
+    hub.announce('feed');
+    await polled;
+    expect(await stateNow()).toBe('connected');
+    hub.time.aheadMs += 12_000;
+    expect(await stateNow()).toBe('silent');
+  });
+
+  it('the other nodes are believed again when the lease of an instance that polled here has run out', async () => {
+    await hub.post('/v1/points', { name: 'moved' });
+    const one = asInstance('moved', 'one');
+    await hub.post('/v1/points/receipts', aReceipt(), one);
+    await poll('timeout_ms=0', one);
+    hub.time.aheadMs += 12_000;
+    const fedUntilMs = Date.now() + hub.time.aheadMs + 9_000;
+    const store = createReceiptStore(fixture);
+    while (!(await store.readInstances(0)).some(({ point }) => point === 'moved')) continue;
+    await store.write({
+      instances: [],
+      receipts: [],
+      denials: [],
+      fed: [{ point: pointName('moved'), instance: 'one', fedUntilMs }],
+    });
+    await hub.points.book.refresh();
+    expect([...hub.points.book.instancesOf(pointName('moved'))]).toMatchObject([{ fedUntilMs }]);
+  });
+
+  it('many polls over one connection leave no listeners on it', async () => {
+    const warnings: string[] = [];
+    const note = ({ name }: Error) => void warnings.push(name);
+    process.on('warning', note);
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    for (let round = 0; round < 15; round++) {
+      await new Promise((resolve, reject) => {
+        request(`${hub.url}/v1/feed?wait=changes&timeout_ms=0`, { agent, headers: asWatcher }, (response) =>
+          response.resume().once('end', resolve),
+        )
+          .once('error', reject)
+          .end();
+      });
+    }
+    await new Promise(setImmediate);
+    process.off('warning', note);
+    agent.destroy();
+    expect(warnings).toEqual([]);
+  });
+
+  it('says nothing of an epoch that was opened while it waited: the next request is told to take a snapshot', async () => {
+    const { cursor } = hub.points.memory.view();
+    const polled = poll(`from=${cursor}`);
+    while (hub.points.connections.count === 0) await new Promise(setImmediate);
+    await fixture.database.pool.query("UPDATE hub.feed_head SET epoch = 'abcdef01'");
+    hub.announce('feed');
+    expect((await polled).map(({ event }) => event)).toEqual(['configuration']);
+    expect((await hub.get(`/v1/feed?from=${cursor}`, asWatcher)).status).toBe(410);
   });
 
   it('answers without entries at the timeout', async () => {

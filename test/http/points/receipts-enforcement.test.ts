@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { createReceiptStore } from '../../../src/adapters/postgres/receipt-store.ts';
 import type { ReceiptBody } from '../../../src/core/feed.ts';
+import type { ReceiptBatch } from '../../../src/points/ports.ts';
 import { asInstance, asWatcher, type PointsHub, startPointsHub } from '../../points/support/points-hub.ts';
 import { aDeclaration, aReceipt } from '../../points/support/a-receipt.ts';
 import { openSse } from '../../points/support/sse.ts';
-import { aRevocation, put } from '../../points/support/write-feed.ts';
+import { aRevocation, put, replace } from '../../points/support/write-feed.ts';
 import { forEachDatabase } from '../../support/databases.ts';
 
 forEachDatabase('receipts and enforcement', (fixture) => {
@@ -31,6 +33,7 @@ forEachDatabase('receipts and enforcement', (fixture) => {
     return {
       id: entry.signalId,
       entryId: entry.id,
+      place: { signalId: entry.signalId, lastSeq: place!.seq },
       seq: place!.seq,
       cursor: hub.points.memory.view().cursor,
     };
@@ -83,9 +86,9 @@ forEachDatabase('receipts and enforcement', (fixture) => {
     await feed.until(({ event }) => event === 'heartbeat');
     feed.close();
     while (hub.points.connections.count > 0) await new Promise(setImmediate);
-    const { id, seq, cursor } = await signal();
+    const { id, place, cursor } = await signal();
     await receipt('one', { applied: cursor });
-    expect(await hub.points.view.wait(seq, 50)).toMatchObject({
+    expect(await hub.points.view.wait(place, 50)).toMatchObject({
       state: 'partial',
       applied: 1,
       exposed: [{ point, instance: 'two' }],
@@ -109,10 +112,53 @@ forEachDatabase('receipts and enforcement', (fixture) => {
     ]);
   });
 
+  it('what was refused counts until the instance says that it is not: of its newest receipt', async () => {
+    await receipt('two');
+    const { id, entryId, cursor } = await signal();
+    const refused = [{ id: entryId, why: 'no room' }];
+    await receipt('one', { applied: cursor, refused });
+    await receipt('two', { applied: cursor });
+    expect(await enforcement(id)).toMatchObject({ state: 'partial', applied: 1 });
+    await receipt('one', { applied: cursor });
+    expect(await enforcement(id)).toMatchObject({ state: 'complete', applied: 2 });
+  });
+
+  it('a refusal is in the way of a signal that also lifted, whose last position is the lift', async () => {
+    const before = aRevocation();
+    await put(fixture.database, before);
+    const entry = aRevocation();
+    hub.signals.set(entry.signalId, { lastSeq: await replace(fixture.database, before.id, entry) });
+    await hub.points.memory.refresh();
+    const { cursor } = hub.points.memory.view();
+    await receipt('one', { applied: cursor, refused: [{ id: entry.id, why: 'v2 is unknown' }] });
+    await receipt('two', { applied: cursor });
+    expect(await enforcement(entry.signalId)).toMatchObject({ state: 'partial', applied: 1 });
+  });
+
+  it('a first denial that is told with every receipt is written once', async () => {
+    const written: number[] = [];
+    const { write } = createReceiptStore(fixture);
+    const receiptStore = {
+      ...createReceiptStore(fixture),
+      write: async (batch: ReceiptBatch) => {
+        written.push(batch.denials.length);
+        await write(batch);
+      },
+    };
+    const { entryId, cursor } = await signal();
+    const other = await startPointsHub(fixture.database, { receiptStore });
+    const told = aReceipt({ applied: cursor, first_denied: [{ id: entryId, after_ms: 3 }] });
+    for (let round = 0; round < 3; round++) {
+      await other.post('/v1/points/receipts', told, asInstance(point, 'one'));
+    }
+    await other.close();
+    expect(written.reduce((sum, count) => sum + count, 0)).toBe(1);
+  });
+
   it('waiting ends as soon as everybody has confirmed', async () => {
     await Promise.all([receipt('one'), receipt('two')]);
-    const { seq, cursor } = await signal();
-    const waited = hub.points.view.wait(seq, 30_000);
+    const { place, cursor } = await signal();
+    const waited = hub.points.view.wait(place, 30_000);
     await receipt('one', { applied: cursor });
     await receipt('two', { applied: cursor });
     expect(await waited).toMatchObject({ state: 'complete', applied: 2 });
@@ -139,21 +185,21 @@ forEachDatabase('receipts and enforcement', (fixture) => {
 
   it('another node knows what was confirmed here, and a node that starts later knows it too', async () => {
     const other = await startPointsHub(fixture.database);
-    const { seq, cursor } = await signal();
-    const waited = other.points.view.wait(seq, 15_000);
+    const { place, cursor } = await signal();
+    const waited = other.points.view.wait(place, 15_000);
     await Promise.all([receipt('one', { applied: cursor }), receipt('two', { applied: cursor })]);
     await hub.points.book.refresh();
     if (fixture.kind === 'embedded') {
       for (;;) {
         await other.points.book.refresh();
-        const { summary } = await other.points.view.state(seq);
+        const { summary } = await other.points.view.state(place);
         if (summary.state === 'complete') break;
       }
     }
     expect(await waited).toMatchObject({ state: 'complete', applied: 2 });
     await other.close();
     const late = await startPointsHub(fixture.database);
-    expect((await late.points.view.state(seq)).summary).toMatchObject({ state: 'complete', applied: 2 });
+    expect((await late.points.view.state(place)).summary).toMatchObject({ state: 'complete', applied: 2 });
     await late.close();
   });
 

@@ -90,6 +90,16 @@ describe('GET /openapi.json', () => {
     }
   });
 
+  it.each([
+    ['GET /v1/feed', ['application/json', 'text/event-stream']],
+    ['GET /v1/feed/snapshot', ['application/x-ndjson']],
+    ['GET /v1/signals/{id}/enforcement', ['application/json', 'text/event-stream']],
+  ])('says what %s answers', async (name, types) => {
+    const [, operation] = (await operations()).find(([one]) => one === name) ?? [];
+    const answer: { content?: Record<string, unknown> } | undefined = operation?.responses?.['200'];
+    expect(Object.keys(answer?.content ?? {}).toSorted()).toEqual(types);
+  });
+
   it('says who may call and what refusals look like', async () => {
     for (const [name, { security, responses = {} }] of await operations()) {
       const guarded = / \/(v1|ssf)\//.test(name);

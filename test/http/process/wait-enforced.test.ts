@@ -24,6 +24,7 @@ const handled = {
   receivedAtMs: 0,
   lastSeq: 7,
 } as const;
+const place = { signalId: handled.signalId, lastSeq: handled.lastSeq };
 const state = (applied: number): Enforcement => ({
   state: applied === 1 ? 'complete' : 'pending',
   expected: 1,
@@ -51,9 +52,9 @@ it('wait=enforced waits for as long as the description says, unless its caller d
   const answer = await post('wait=enforced');
   expect(answer.json()).toMatchObject({ enforcement: { state: 'complete' } });
   expect(described.default).toBeGreaterThan(0);
-  expect(view.wait).toHaveBeenLastCalledWith(7, described.default, expect.any(AbortSignal));
+  expect(view.wait).toHaveBeenLastCalledWith(place, described.default, expect.any(AbortSignal));
   await post('wait=enforced&timeout_ms=0');
-  expect(view.wait).toHaveBeenLastCalledWith(7, 0, expect.any(AbortSignal));
+  expect(view.wait).toHaveBeenLastCalledWith(place, 0, expect.any(AbortSignal));
 });
 
 it('without it the answer is how it stands at the commit', async () => {

@@ -42,6 +42,13 @@ export async function lift(database: Database, ...ids: readonly string[]): Promi
   }
 }
 
+/** Puts an entry and lifts another in one transaction. @returns the last sequence, which is the lift's. */
+export async function replace(database: Database, id: string, entry: Revocation): Promise<number> {
+  const endings = [{ id: revocationId(id), by: 'test' }];
+  const { ended } = await write(database, { endings, puts: [entry] });
+  return Math.max(...ended.map(({ seq }) => seq));
+}
+
 /** Small enough for the statement timeout on a machine that has much else to do. */
 const rowsPerTransaction = 100;
 
