@@ -33,6 +33,10 @@ export class Secret {
 const secret = (description: string, charactersMin: number) =>
   Type.String({ description, minLength: charactersMin, secret: true });
 
+const onThisMachine = String.raw`http://(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])`;
+const anywhere = String.raw`https://(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])`;
+const publicUrlShape = String.raw`^(?:${anywhere}|${onThisMachine})(?::\d{1,5})?(?:/[A-Za-z0-9._~-]+)*$`;
+
 /** Every variable there is. `default` is what holds when it is absent or empty. */
 export const configSchema = Type.Object({
   HOST: Type.String({
@@ -45,6 +49,15 @@ export const configSchema = Type.Object({
     maximum: 65_535,
     default: 8080,
   }),
+  PUBLIC_URL: Type.Optional(
+    Type.String({
+      description:
+        'Where others reach the hub, and its name as an issuer: `https`, or `http` on this machine, without query, fragment and trailing slash. Absent: `http://localhost:PORT`. The same on every node.',
+      pattern: publicUrlShape,
+      wording:
+        'must be an https URL, or an http URL of this machine, without query, fragment and trailing slash',
+    }),
+  ),
   DATA_DIR: Type.String({
     description:
       'Directory of the embedded database, of the admin token and of the secrets key. One process holds it.',
@@ -90,6 +103,7 @@ type Annotated = TSchema & {
   readonly description?: string;
   readonly default?: string | number;
   readonly minLength?: number;
+  readonly wording?: string;
   readonly secret?: boolean;
 };
 
@@ -99,6 +113,7 @@ export const configVariables: readonly (readonly [name: string, schema: Annotate
 export type Config = {
   readonly host: Variables['HOST'];
   readonly port: Variables['PORT'];
+  readonly publicUrl?: string;
   readonly dataDir: Variables['DATA_DIR'];
   readonly databaseUrl?: Secret;
   readonly adminToken?: Secret;
@@ -106,6 +121,10 @@ export type Config = {
   readonly metricsToken?: Secret;
   readonly logLevel: Variables['LOG_LEVEL'];
 };
+
+/** Who the hub is to others: the `iss` of what it signs, and where its API is. `port` is the one that it listens on. */
+export const issuerOf = ({ publicUrl }: Pick<Config, 'publicUrl'>, port: number): string =>
+  publicUrl ?? `http://localhost:${port}`;
 
 export type Environment = { readonly [name: string]: string | undefined };
 
@@ -143,6 +162,7 @@ function mistakes(name: string, schema: Annotated, value: unknown): readonly Fie
 }
 
 function wordingOf(schema: Annotated, message: string): string {
+  if (schema.wording !== undefined) return schema.wording;
   if (schema.minLength !== undefined) return `must have at least ${schema.minLength} characters`;
   if ('pattern' in schema) return `must match ${String(schema.pattern)}`;
   if ('enum' in schema) return `must be one of ${(schema.enum as readonly string[]).join(', ')}`;
@@ -162,11 +182,12 @@ function missing({ DATABASE_URL, ADMIN_TOKEN, SECRETS_KEY }: Variables): readonl
 }
 
 function toConfig(variables: Variables): Config {
-  const { HOST, PORT, DATA_DIR, DATABASE_URL, ADMIN_TOKEN, SECRETS_KEY, METRICS_TOKEN, LOG_LEVEL } =
-    variables;
+  const { HOST, PORT, PUBLIC_URL, DATA_DIR, DATABASE_URL, LOG_LEVEL } = variables;
+  const { ADMIN_TOKEN, SECRETS_KEY, METRICS_TOKEN } = variables;
   return {
     host: HOST,
     port: PORT,
+    ...(PUBLIC_URL === undefined ? {} : { publicUrl: PUBLIC_URL }),
     dataDir: DATA_DIR,
     ...(DATABASE_URL === undefined ? {} : { databaseUrl: new Secret(DATABASE_URL) }),
     ...(ADMIN_TOKEN === undefined ? {} : { adminToken: new Secret(ADMIN_TOKEN) }),
