@@ -34,7 +34,9 @@ export function answerError(
   }
   const { status, retryAfterSeconds }: ProblemReply = problemReplies[problem.code];
   if (status === 503) request.log.warn({ err: problem }, 'a request was turned away');
-  if (retryAfterSeconds !== undefined) void reply.header('retry-after', String(retryAfterSeconds));
+  if (retryAfterSeconds !== undefined && !reply.hasHeader('retry-after')) {
+    void reply.header('retry-after', String(retryAfterSeconds));
+  }
   return sendBody(reply, problemBody(problem));
 }
 
