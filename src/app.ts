@@ -14,9 +14,11 @@ import { describeApi } from './http/openapi.ts';
 import { processRoutes } from './http/process-routes.ts';
 import { createReadiness, type Part } from './http/readiness.ts';
 import { createServer, type HubServer } from './http/server.ts';
+import { createIssuer, type Issuer } from './app/issuer.ts';
 import { openPlatform, warn, type Platform } from './app/platform.ts';
 import { wireAgents } from './app/wire-agents.ts';
 import { wireAudit } from './app/wire-audit.ts';
+import { type Oauth, wireOauth } from './app/wire-oauth.ts';
 import { wirePoints } from './app/wire-points.ts';
 import { wireRegistries } from './app/wire-registries.ts';
 import { wireSchedule } from './app/wire-schedule.ts';
@@ -31,6 +33,8 @@ export type App = {
 };
 export type Listening = {
   readonly url: string;
+  /** Who the hub is to others: the issuer of what it signs. */
+  readonly issuer: string;
   readonly durability: Database['durability'];
   /** Where the admin token is, if it is in a file. */
   readonly adminTokenPath?: string;
@@ -46,16 +50,19 @@ export async function createApp(config: Config, log: Log, clock: Clock = systemC
   const closers = createClosers((part, error) => log.error({ err: error, part }, 'a part did not close'));
   try {
     const platform = await openPlatform(config, log, clock, closers);
-    const server = await wire(platform, config, closers);
+    const issuer = createIssuer(config);
+    const server = await wire(platform, config, issuer, closers);
     return {
       async listen() {
         const url = await listenOn(server, config.host, config.port).catch(async (error: unknown) => {
           await closers.closeAll();
           throw error;
         });
+        issuer.listensOn(Number(new URL(url).port || 80));
         const { adminTokenPath, database, version } = platform;
         return {
           url,
+          issuer: issuer.url(),
           durability: database.durability,
           version,
           ...(adminTokenPath === undefined ? {} : { adminTokenPath }),
@@ -70,7 +77,12 @@ export async function createApp(config: Config, log: Log, clock: Clock = systemC
 }
 
 /** One part after the other: what a later one needs, an earlier one answers. */
-async function wire(platform: Platform, config: Config, closers: Closers): Promise<HubServer> {
+async function wire(
+  platform: Platform,
+  config: Config,
+  issuer: Issuer,
+  closers: Closers,
+): Promise<HubServer> {
   const { database, clock, log } = platform;
   const parts = new Map<string, Part>([['database', databasePart(database)]]);
   const metrics = createMetrics({
@@ -84,10 +96,15 @@ async function wire(platform: Platform, config: Config, closers: Closers): Promi
   });
   const hub = { ...platform, parts, metrics, closers };
   const audit = wireAudit(hub);
-  const tokens = wireTokens(hub, audit.store);
+  const oauth = later<Oauth>();
+  const tokens = wireTokens(hub, audit.store, () => oauth.get().accessTokens);
   const server = createServer({
     logger: log,
     findCaller: tokens.callers.findCaller,
+    accessTokens: {
+      check: (request) => oauth.get().accessTokens.check(request),
+      resourceMetadataUrl: () => oauth.get().accessTokens.resourceMetadataUrl(),
+    },
     noteRefusal: tokens.refusals.note,
     explainError: storageProblem,
   });
@@ -103,11 +120,26 @@ async function wire(platform: Platform, config: Config, closers: Closers): Promi
   await server.register(auditRoutes, audit);
   const issuers = await wireRegistries(server, hub);
   const points = await wirePoints(server, hub, { tokens, issuers });
+  oauth.set(await wireOauth(server, hub, { issuer, points, tokens }));
   const signals = await wireSignals(server, hub, { issuers, points });
   await wireAgents(server, hub, { issuers, signals });
-  wireSchedule(hub, signals);
+  wireSchedule(hub, { ...signals, sweepUsedProofs: oauth.get().used.sweep });
   await server.ready();
   return server;
+}
+
+/** What requests need and what is wired after the server: none comes before all of it is there. */
+function later<T>(): { readonly get: () => T; readonly set: (value: T) => void } {
+  let held: { readonly value: T } | undefined;
+  return {
+    get() {
+      if (held === undefined) throw new Error('it was asked for before it was there');
+      return held.value;
+    },
+    set(value) {
+      held = { value };
+    },
+  };
 }
 
 const databasePart =

@@ -65,6 +65,7 @@ const impure = new Set([
 const packageHomes: readonly { readonly packages: RegExp; readonly home: RegExp }[] = [
   { packages: /^(fastify$|@fastify\/)/, home: /^src\/(app\.ts$|http\/|[^/]+\/routes\.ts$)/ },
   { packages: /^(pg|drizzle-orm|@electric-sql|bullmq|ioredis|undici)(\/|$)/, home: /^src\/adapters\// },
+  { packages: /^oidc-provider$/, home: /^src\/adapters\/oidc-provider\// },
   { packages: /^commander$/, home: /^src\/(cli\/|main\.ts$)/ },
 ];
 

@@ -17,11 +17,13 @@ const receiptsKeptMs = 30 * dayMs;
 const feedLogKept = 200_000;
 const startAgainMs = 2 * secondMs;
 
+type ScheduleNeeds = Signals & { readonly sweepUsedProofs: (stop: AbortSignal) => Promise<void> };
+
 /**
  * What is due later and what is done again and again, on any node. Starts in the background: the hub listens before,
  * and `/readyz` notes that it has not started.
  */
-export function wireSchedule(hub: Hub, { handle }: Signals): void {
+export function wireSchedule(hub: Hub, { handle, sweepUsedProofs }: ScheduleNeeds): void {
   const { database, announcer, clock, log, metrics, parts, closers } = hub;
   const { nowMs } = clock;
   const held = createHeldStore({ database, announcer });
@@ -39,6 +41,7 @@ export function wireSchedule(hub: Hub, { handle }: Signals): void {
     'lapsed-standing-kills': every(minuteMs, (stop) => sweeps.endLapsedStanding(nowMs(), stop)),
     'old-feed-log': every(5 * minuteMs, (stop) => sweeps.trimFeedLog(feedLogKept, stop)),
     'old-kill-counts': every(minuteMs, (stop) => sweeps.trimKillCounts(nowMs() - 2 * minuteMs, stop)),
+    'used-proofs': every(minuteMs, sweepUsedProofs),
     'old-receipts': every(60 * minuteMs, (stop) => sweeps.trimReceipts(nowMs() - receiptsKeptMs, stop)),
   };
   if (database.kind === 'embedded') {

@@ -49,6 +49,8 @@ const tags = [
   { name: 'issuers', description: 'Whose tokens the points accept.' },
   { name: 'sources', description: 'Who speaks, and the most that this may cause.' },
   { name: 'tokens', description: 'Who may call.' },
+  { name: 'clients', description: 'Which programs may call with access tokens.' },
+  { name: 'oauth', description: 'The built-in authorization server, for programs that know OAuth.' },
   { name: 'audit', description: 'Who did what, and the proof of it.' },
   { name: 'process', description: 'This process and its health.' },
 ];
@@ -67,7 +69,11 @@ export async function describeApi(app: HubServer, version: string): Promise<void
       tags,
       components: {
         securitySchemes: {
-          token: { type: 'http', scheme: 'bearer', description: 'An API token, `chub_…` (POST /v1/tokens).' },
+          token: {
+            type: 'http',
+            scheme: 'bearer',
+            description: 'An API token, `chub_…` (POST /v1/tokens), or an access token (POST /oauth/token).',
+          },
         },
       },
     },

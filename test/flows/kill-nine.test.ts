@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { createHash, randomInt, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Database, openDatabase } from '../../src/adapters/postgres/database.ts';
+import { startHubProcess } from '../support/a-hub-process.ts';
 import { embeddedTemplate } from '../support/databases.ts';
 
-const root = join(import.meta.dirname, '../..');
 /** `ROUNDS=500` by hand. */
 const rounds = Number(process.env['ROUNDS'] ?? 20);
 const postersAtOnce = 16;
@@ -28,25 +28,6 @@ beforeAll(async () => {
   cpSync(await embeddedTemplate(), join(dataDir, 'db'), { recursive: true });
 });
 afterAll(() => rmSync(dataDir, { recursive: true, force: true }));
-
-/** A real hub in a process of its own, and where it listens. */
-async function startChild(): Promise<{ readonly child: ChildProcess; readonly url: string }> {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'src/main.ts', 'serve'], {
-    cwd: root,
-    env: { PATH: process.env['PATH'], PORT: '0', DATA_DIR: dataDir, LOG_LEVEL: 'error' },
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  let told = '';
-  for await (const text of child.stderr.setEncoding('utf8').iterator({ destroyOnReturn: false })) {
-    told += String(text);
-    const url = /listens\s+(http:\S+)/.exec(told)?.[1];
-    if (url !== undefined) {
-      child.stderr.resume();
-      return { child, url };
-    }
-  }
-  throw new Error(told);
-}
 
 async function post(url: string, { id, subject }: Said): Promise<Answer | undefined> {
   const token = readFileSync(join(dataDir, 'admin-token'), 'utf8').trim();
@@ -94,7 +75,7 @@ it(`DESIGN §14: what was answered 202 survives kill -9, and positions stay gapl
   const acknowledged: Acknowledged[] = [];
   const unanswered: Said[] = [];
   for (let round = 0; round < rounds; round++) {
-    const { child, url } = await startChild();
+    const { child, url } = await startHubProcess({ DATA_DIR: dataDir });
     const [again] = unanswered;
     if (again !== undefined) await post(url, again);
     const load = await loadUntilKilled(child, url);
