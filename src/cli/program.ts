@@ -7,6 +7,7 @@ import { addPointCommands } from './commands/points.ts';
 import { addSourceCommands } from './commands/sources.ts';
 import { addIssuerCommands } from './commands/issuers.ts';
 import { addTokenCommands } from './commands/tokens.ts';
+import { addClientCommands } from './commands/clients.ts';
 import { addAuditCommands } from './commands/audit.ts';
 import { addHeldCommands } from './commands/held.ts';
 import { addCheckCommand } from './commands/check.ts';
@@ -90,6 +91,7 @@ function createProgram(bind: Bind, screen: Screen, surroundings: Surroundings): 
   addSourceCommands(program, bind);
   addIssuerCommands(program, bind);
   addTokenCommands(program, bind);
+  addClientCommands(program, bind);
   addAuditCommands(program, bind);
   addHeldCommands(program, bind);
   return program;
