@@ -14,7 +14,6 @@ import { describeApi } from './http/openapi.ts';
 import { processRoutes } from './http/process-routes.ts';
 import { createReadiness, type Part } from './http/readiness.ts';
 import { createServer, type HubServer } from './http/server.ts';
-import { createIssuer, type Issuer } from './app/issuer.ts';
 import { openPlatform, warn, type Platform } from './app/platform.ts';
 import { wireAgents } from './app/wire-agents.ts';
 import { wireAudit } from './app/wire-audit.ts';
@@ -50,19 +49,18 @@ export async function createApp(config: Config, log: Log, clock: Clock = systemC
   const closers = createClosers((part, error) => log.error({ err: error, part }, 'a part did not close'));
   try {
     const platform = await openPlatform(config, log, clock, closers);
-    const issuer = createIssuer(config);
-    const server = await wire(platform, config, issuer, closers);
+    const server = await wire(platform, config, closers);
     return {
       async listen() {
         const url = await listenOn(server, config.host, config.port).catch(async (error: unknown) => {
           await closers.closeAll();
           throw error;
         });
-        issuer.listensOn(Number(new URL(url).port || 80));
+        platform.publicUrl.listensAt(url);
         const { adminTokenPath, database, version } = platform;
         return {
           url,
-          issuer: issuer.url(),
+          issuer: platform.publicUrl.get(),
           durability: database.durability,
           version,
           ...(adminTokenPath === undefined ? {} : { adminTokenPath }),
@@ -77,12 +75,7 @@ export async function createApp(config: Config, log: Log, clock: Clock = systemC
 }
 
 /** One part after the other: what a later one needs, an earlier one answers. */
-async function wire(
-  platform: Platform,
-  config: Config,
-  issuer: Issuer,
-  closers: Closers,
-): Promise<HubServer> {
+async function wire(platform: Platform, config: Config, closers: Closers): Promise<HubServer> {
   const { database, clock, log } = platform;
   const parts = new Map<string, Part>([['database', databasePart(database)]]);
   const metrics = createMetrics({
@@ -120,7 +113,7 @@ async function wire(
   await server.register(auditRoutes, audit);
   const issuers = await wireRegistries(server, hub);
   const points = await wirePoints(server, hub, { tokens, issuers });
-  oauth.set(await wireOauth(server, hub, { issuer, points, tokens }));
+  oauth.set(await wireOauth(server, hub, { points, tokens }));
   const signals = await wireSignals(server, hub, { issuers, points });
   await wireAgents(server, hub, { issuers, signals });
   wireSchedule(hub, { ...signals, sweepUsedProofs: oauth.get().used.sweep });

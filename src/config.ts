@@ -122,10 +122,6 @@ export type Config = {
   readonly logLevel: Variables['LOG_LEVEL'];
 };
 
-/** Who the hub is to others: the `iss` of what it signs, and where its API is. `port` is the one that it listens on. */
-export const issuerOf = ({ publicUrl }: Pick<Config, 'publicUrl'>, port: number): string =>
-  publicUrl ?? `http://localhost:${port}`;
-
 export type Environment = { readonly [name: string]: string | undefined };
 
 /** @throws Problem `invalid-configuration` that names every bad variable at once, without their values. */

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { environmentExample, generatedParts, withPart } from '../scripts/generated-documents.ts';
-import { configVariables, issuerOf, parseConfig, Secret } from '../src/config.ts';
+import { configVariables, parseConfig, Secret } from '../src/config.ts';
 import { Problem } from '../src/core/problem.ts';
 
 const long = 'x'.repeat(40);
@@ -64,7 +64,7 @@ describe('the environment', () => {
     'http://127.0.0.1:1',
     'http://[::1]:8080',
   ])('PUBLIC_URL=%s is who the hub is', (PUBLIC_URL) => {
-    expect(issuerOf(parseConfig({ PUBLIC_URL }), 1)).toBe(PUBLIC_URL);
+    expect(parseConfig({ PUBLIC_URL }).publicUrl).toBe(PUBLIC_URL);
   });
 
   it.each([
@@ -79,10 +79,6 @@ describe('the environment', () => {
     'hub.example',
   ])('PUBLIC_URL=%s is none', (PUBLIC_URL) => {
     expect(refusalOf({ PUBLIC_URL }).errors).toMatchObject([{ path: 'PUBLIC_URL' }]);
-  });
-
-  it('without PUBLIC_URL the hub is who answers at its port of this machine', () => {
-    expect(issuerOf(parseConfig({}), 4711)).toBe('http://localhost:4711');
   });
 
   it('on a server needs both secrets, long enough', () => {

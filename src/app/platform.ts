@@ -14,6 +14,7 @@ import type { Log } from '../http/log.ts';
 import type { Metrics } from '../http/metrics.ts';
 import type { Part } from '../http/readiness.ts';
 import type { Announcer } from '../pipeline/ports.ts';
+import { createPublicUrl, type PublicUrl } from './public-url.ts';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
@@ -29,6 +30,7 @@ export type Platform = {
   readonly clock: Clock;
   readonly log: Log;
   readonly version: string;
+  readonly publicUrl: PublicUrl;
   readonly adminTokenPath?: string;
 };
 
@@ -71,6 +73,7 @@ export async function openPlatform(
     log,
     version: (JSON.parse(readFileSync(packageFile, 'utf8')) as { version: string }).version,
     deriveKey: createKeyring(secretsKey.secret),
+    publicUrl: createPublicUrl(config.publicUrl, config.port),
     ...(adminToken.path === undefined ? {} : { adminTokenPath: adminToken.path }),
   };
 }

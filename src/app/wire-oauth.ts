@@ -12,25 +12,26 @@ import type { Revocations, TokenEndpoint } from '../authorization/ports.ts';
 import { clientRoutes, oauthRoutes } from '../authorization/routes.ts';
 import type { HubServer } from '../http/server.ts';
 import type { Points } from '../points/points.ts';
-import type { Issuer } from './issuer.ts';
 import { warn, type Hub } from './platform.ts';
 import type { Tokens } from './wire-tokens.ts';
 
-type OauthNeeds = { readonly issuer: Issuer; readonly points: Points; readonly tokens: Tokens };
+type OauthNeeds = { readonly points: Points; readonly tokens: Tokens };
 
 export type Oauth = Awaited<ReturnType<typeof wireOauth>>;
 
 /** Who may call with access tokens, and the authorization server that gives them. */
-export async function wireOauth(server: HubServer, hub: Hub, { issuer, points, tokens }: OauthNeeds) {
-  const { database, announcer, clock, closers, deriveKey } = hub;
+export async function wireOauth(server: HubServer, hub: Hub, { points, tokens }: OauthNeeds) {
+  const { database, announcer, clock, closers, deriveKey, publicUrl } = hub;
   const { nowMs } = clock;
   const sealer = createSealer(deriveKey('authorization-keys'));
   const keys = createAuthorizationKeyStore({ database, sealer });
   const key = await keys.readOrCreate(makeAuthorizationKey, nowMs());
   const store = createClientStore({ database, announcer });
   const used = createUsedProofs({ database, nowMs });
+  const onError = (error: unknown): void =>
+    hub.log.error({ err: error }, 'the token endpoint failed by a mistake of the hub');
   const parts = {
-    issuer: issuer.url,
+    issuer: publicUrl.get,
     publicJwk: key.publicJwk,
     clients: createClientDirectory({ store, announcer }),
     revocations: revocationsOf(points),
@@ -44,15 +45,15 @@ export async function wireOauth(server: HubServer, hub: Hub, { issuer, points, t
     onError: warn(hub.log, 'the clients of open feeds were not looked at'),
   });
   closers.add('access tokens', () => accessTokens.close());
-  await server.register(clientRoutes, { store, nowMs, issuer: issuer.url });
+  await server.register(clientRoutes, { store, nowMs, issuer: publicUrl.get });
   await server.register(oauthRoutes, {
-    issuer: issuer.url,
-    issuerPath: issuer.path,
+    issuer: publicUrl.get,
+    issuerPath: publicUrl.path,
     publicJwk: key.publicJwk,
-    tokenEndpoint: whenFirstAsked(() =>
+    tokenEndpoint: whenFirstAsked(onError, () =>
       createTokenEndpoint({
         ...parts,
-        issuer: issuer.url(),
+        issuer: publicUrl.get(),
         key,
         nonceSecret: deriveKey('oauth-dpop-nonces'),
         nowMs,
@@ -62,18 +63,30 @@ export async function wireOauth(server: HubServer, hub: Hub, { issuer, points, t
         },
         noteRefusal: tokens.refusals.note,
         isPassing: (error) => storageProblem(error) !== undefined,
-        onError: (error) =>
-          hub.log.error({ err: error }, 'the token endpoint failed by a mistake of the hub'),
+        onError,
       }),
     ),
   });
   return { accessTokens, used };
 }
 
-/** Its URLs are known as soon as the hub listens. */
-function whenFirstAsked(make: () => Promise<TokenEndpoint>): TokenEndpoint {
+/** Its URLs are known as soon as the hub listens. What fails is answered, and tried again with the next request. */
+function whenFirstAsked(
+  onError: (error: unknown) => void,
+  make: () => Promise<TokenEndpoint>,
+): TokenEndpoint {
   let made: Promise<TokenEndpoint> | undefined;
-  return async (request, response) => (await (made ??= make()))(request, response);
+  return async (request, response) => {
+    try {
+      const answer = await (made ??= make());
+      await answer(request, response);
+    } catch (error) {
+      made = undefined;
+      onError(error);
+      if (!response.headersSent) response.writeHead(500, { 'content-type': 'application/json' });
+      response.end('{"error":"server_error"}');
+    }
+  };
 }
 
 /** What cannot be read now is answered from what is known, as a point does. */

@@ -21,6 +21,13 @@ beforeAll(async () => {
 afterAll(() => hub.stop());
 
 const scopes = ['ssf.read', 'signals.read'];
+const asserting =
+  (assertion: string): oauth.ClientAuth =>
+  (_server, _client, body) => {
+    body.set('client_assertion_type', 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer');
+    body.set('client_assertion', assertion);
+  };
+
 let names = 0;
 const make = (body: object = {}): Promise<MadeClient> =>
   makeClient(hub, { client_id: `client-${++names}`, scopes, ...body });
@@ -99,12 +106,18 @@ describe('POST /oauth/token 200: each way to prove who one is', () => {
       .setIssuedAt(now)
       .setExpirationTime(now + 60)
       .sign(privateKey);
-    const auth: oauth.ClientAuth = (_server, _client, body) => {
-      body.set('client_assertion_type', 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer');
-      body.set('client_assertion', assertion);
-    };
+    const auth = asserting(assertion);
     expect(await asSignals((await getToken(hub, made, { auth })).access_token)).toBe(404);
     expect(await refusedToken(hub, made, { auth })).toBe('401 invalid_client');
+  });
+
+  it('401: an assertion that would have to be remembered for longer than an hour', async () => {
+    const { jwk, privateKey } = anAssertionKey('k1');
+    const made = await make({ auth_method: 'private_key_jwt', jwks: { keys: [jwk] } });
+    const exp = Math.floor(Date.now() / 1_000) + 7_200;
+    const claims = { iss: made.client_id, sub: made.client_id, aud: `${hub.issuer}/oauth`, jti: 'long', exp };
+    const assertion = await new SignJWT(claims).setProtectedHeader({ alg: 'ES256' }).sign(privateKey);
+    expect(await refusedToken(hub, made, { auth: asserting(assertion) })).toBe('401 invalid_client');
   });
 
   it('of two with the same assertion at once, one gets a token', async () => {
@@ -114,10 +127,7 @@ describe('POST /oauth/token 200: each way to prove who one is', () => {
     const exp = Math.floor(Date.now() / 1_000) + 60;
     const claims = { iss: made.client_id, sub: made.client_id, aud: `${hub.issuer}/oauth/token`, jti, exp };
     const assertion = await new SignJWT(claims).setProtectedHeader({ alg: 'ES256' }).sign(privateKey);
-    const auth: oauth.ClientAuth = (_server, _client, body) => {
-      body.set('client_assertion_type', 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer');
-      body.set('client_assertion', assertion);
-    };
+    const auth = asserting(assertion);
     const outcomes = await Promise.all([1, 2, 3, 4].map(() => refusedToken(hub, made, { auth })));
     expect(outcomes.filter((outcome) => outcome === 'a token')).toHaveLength(1);
   });
