@@ -18,6 +18,7 @@ import { openPlatform, warn, type Platform } from './app/platform.ts';
 import { wireAgents } from './app/wire-agents.ts';
 import { wireAudit } from './app/wire-audit.ts';
 import { wireKeys } from './app/wire-keys.ts';
+import { type Oauth, wireOauth } from './app/wire-oauth.ts';
 import { wirePoints } from './app/wire-points.ts';
 import { wireRedis } from './app/wire-redis.ts';
 import { wireRegistries } from './app/wire-registries.ts';
@@ -35,6 +36,8 @@ export type App = {
 };
 export type Listening = {
   readonly url: string;
+  /** Who the hub is to others: the issuer of what it signs. */
+  readonly issuer: string;
   readonly durability: Database['durability'];
   /** Where the admin token is, if it is in a file. */
   readonly adminTokenPath?: string;
@@ -61,6 +64,7 @@ export async function createApp(config: Config, log: Log, clock: Clock = systemC
         const { adminTokenPath, database, version } = platform;
         return {
           url,
+          issuer: platform.publicUrl.get(),
           durability: database.durability,
           version,
           ...(adminTokenPath === undefined ? {} : { adminTokenPath }),
@@ -90,10 +94,15 @@ async function wire(platform: Platform, config: Config, closers: Closers): Promi
   const hub = { ...platform, parts, metrics, closers };
   wireRedis(hub);
   const audit = wireAudit(hub);
-  const tokens = wireTokens(hub, audit.store);
+  const oauth = later<Oauth>();
+  const tokens = wireTokens(hub, audit.store, () => oauth.get().accessTokens);
   const server = createServer({
     logger: log,
     findCaller: tokens.callers.findCaller,
+    accessTokens: {
+      check: (request) => oauth.get().accessTokens.check(request),
+      resourceMetadataUrl: () => oauth.get().accessTokens.resourceMetadataUrl(),
+    },
     noteRefusal: tokens.refusals.note,
     explainError: storageProblem,
   });
@@ -109,15 +118,36 @@ async function wire(platform: Platform, config: Config, closers: Closers): Promi
   await server.register(auditRoutes, audit);
   const issuers = await wireRegistries(server, hub);
   const points = await wirePoints(server, hub, { tokens, issuers });
+  oauth.set(await wireOauth(server, hub, { points, tokens }));
   const signals = await wireSignals(server, hub, { issuers, points });
   await wireAgents(server, hub, { issuers, signals });
   const keys = await wireKeys(server, hub);
   const streams = await wireStreams(server, hub);
-  const transmitter = await wireTransmitter(server, hub, { keys, streams });
-  const scheduled = wireSchedule(hub, { signals, keys, streams, transmitter });
+  const transmitter = await wireTransmitter(server, hub, { keys, streams, tokens });
+  const scheduled = wireSchedule(hub, {
+    signals,
+    keys,
+    streams,
+    transmitter,
+    sweepUsedProofs: oauth.get().used.sweep,
+  });
   transmitter.useQueue(scheduled.at);
   await server.ready();
   return server;
+}
+
+/** What requests need and what is wired after the server: none comes before all of it is there. */
+function later<T>(): { readonly get: () => T; readonly set: (value: T) => void } {
+  let held: { readonly value: T } | undefined;
+  return {
+    get() {
+      if (held === undefined) throw new Error('it was asked for before it was there');
+      return held.value;
+    },
+    set(value) {
+      held = { value };
+    },
+  };
 }
 
 const databasePart =

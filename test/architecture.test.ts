@@ -66,6 +66,7 @@ const packageHomes: readonly { readonly packages: RegExp; readonly home: RegExp 
   { packages: /^(fastify$|@fastify\/)/, home: /^src\/(app\.ts$|http\/|[^/]+\/([a-z]+-)?routes\.ts$)/ },
   { packages: /^(pg|drizzle-orm|@electric-sql|bullmq|ioredis|undici)(\/|$)/, home: /^src\/adapters\// },
   { packages: /^jose(\/|$)/, home: /^src\/adapters\/jose\// },
+  { packages: /^oidc-provider$/, home: /^src\/adapters\/oidc-provider\// },
   { packages: /^commander$/, home: /^src\/(cli\/|main\.ts$)/ },
 ];
 

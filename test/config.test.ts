@@ -60,6 +60,30 @@ describe('the environment', () => {
     ]);
   });
 
+  it.each([
+    'https://hub.example',
+    'https://hub.example:8443/caep',
+    'http://localhost:8080',
+    'http://127.0.0.1:1',
+    'http://[::1]:8080',
+  ])('PUBLIC_URL=%s is who the hub is', (PUBLIC_URL) => {
+    expect(parseConfig({ PUBLIC_URL }).publicUrl).toBe(PUBLIC_URL);
+  });
+
+  it.each([
+    'https://hub.example/',
+    'https://hub.example/caep/',
+    'https://hub.example?a',
+    'https://hub.example#a',
+    'https://u:p@hub.example',
+    'http://hub.example',
+    'http://localhost.example',
+    'HTTPS://hub.example',
+    'hub.example',
+  ])('PUBLIC_URL=%s is none', (PUBLIC_URL) => {
+    expect(refusalOf({ PUBLIC_URL }).errors).toMatchObject([{ path: 'PUBLIC_URL' }]);
+  });
+
   it('on a server needs both secrets, long enough', () => {
     const DATABASE_URL = 'postgres://hub@db/hub';
     expect(refusalOf({ DATABASE_URL }).errors.map(({ path }) => path)).toEqual([

@@ -30,6 +30,7 @@ type ScheduleNeeds = {
   readonly keys: Pick<KeyRing, 'sweep'>;
   readonly streams: Pick<Streams, 'pauseInactive'>;
   readonly transmitter: Pick<Transmitter, 'wake' | 'sweep'>;
+  readonly sweepUsedProofs: (stop: AbortSignal) => Promise<void>;
 };
 
 /**
@@ -37,7 +38,7 @@ type ScheduleNeeds = {
  * and `/readyz` notes that it has not started.
  */
 export function wireSchedule(hub: Hub, needs: ScheduleNeeds): Scheduled {
-  const { signals, keys, streams, transmitter } = needs;
+  const { signals, keys, streams, transmitter, sweepUsedProofs } = needs;
   const { database, redis, announcer, clock, log, metrics, parts, closers } = hub;
   const { handle } = signals;
   const { nowMs } = clock;
@@ -57,6 +58,7 @@ export function wireSchedule(hub: Hub, needs: ScheduleNeeds): Scheduled {
     'lapsed-standing-kills': every(minuteMs, (stop) => sweeps.endLapsedStanding(nowMs(), stop)),
     'old-feed-log': every(5 * minuteMs, (stop) => sweeps.trimFeedLog(feedLogKept, stop)),
     'old-kill-counts': every(minuteMs, (stop) => sweeps.trimKillCounts(nowMs() - 2 * minuteMs, stop)),
+    'used-proofs': every(minuteMs, sweepUsedProofs),
     'old-receipts': every(60 * minuteMs, (stop) => sweeps.trimReceipts(nowMs() - receiptsKeptMs, stop)),
     'superseded-keys': every(minuteMs, () => keys.sweep()),
     'inactive-streams': every(30 * secondMs, streams.pauseInactive),

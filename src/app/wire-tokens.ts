@@ -2,7 +2,8 @@ import { createTokenStore } from '../adapters/postgres/token-store.ts';
 import type { AuditStore } from '../audit/ports.ts';
 import { createRefusalLog } from '../audit/refusal-log.ts';
 import { createCallerDirectory } from '../authorization/caller-directory.ts';
-import { createTokenEndings } from '../authorization/token-endings.ts';
+import { createTokenEndings, type TokenEndings } from '../authorization/token-endings.ts';
+import { isAccessTokenId } from '../authorization/access-tokens.ts';
 import { warn, type Hub } from './platform.ts';
 
 /** How often refused attempts of past minutes and the last use of tokens are written. */
@@ -11,7 +12,11 @@ const writeDownMs = 15_000;
 export type Tokens = ReturnType<typeof wireTokens>;
 
 /** Who may call, and who was turned away. */
-export function wireTokens({ database, announcer, clock, log, closers }: Hub, audit: AuditStore) {
+export function wireTokens(
+  { database, announcer, clock, log, closers }: Hub,
+  audit: AuditStore,
+  accessTokens: () => Pick<TokenEndings, 'onTokenEnded'>,
+) {
   const { nowMs } = clock;
   const store = createTokenStore({ database, announcer });
   const callers = createCallerDirectory({ store, announcer, nowMs });
@@ -30,5 +35,7 @@ export function wireTokens({ database, announcer, clock, log, closers }: Hub, au
     clearInterval(timer);
     await write(true);
   });
-  return { store, callers, refusals, onTokenEnded: endings.onTokenEnded };
+  const onTokenEnded: TokenEndings['onTokenEnded'] = (token, callback) =>
+    (isAccessTokenId(token.tokenId) ? accessTokens() : endings).onTokenEnded(token, callback);
+  return { store, callers, refusals, onTokenEnded };
 }

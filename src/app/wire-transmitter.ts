@@ -16,6 +16,7 @@ import { receiverOf } from '../transmitter/receiver.ts';
 import { undeliveredRoutes } from '../transmitter/undelivered-routes.ts';
 import { warn, type Hub } from './platform.ts';
 import type { Streams } from './wire-streams.ts';
+import type { Tokens } from './wire-tokens.ts';
 
 /** Puts the stream's turn into the queue. */
 type At = (task: 'deliver', id: string, dueAtMs: Millis) => Promise<void>;
@@ -28,13 +29,17 @@ export type Transmitter = {
   readonly useQueue: (at: At) => void;
 };
 
-type TransmitterNeeds = { readonly keys: KeyRing; readonly streams: Streams };
+type TransmitterNeeds = {
+  readonly keys: KeyRing;
+  readonly streams: Streams;
+  readonly tokens: Pick<Tokens, 'onTokenEnded'>;
+};
 
 /** SETs on their way: pushed, polled for, or dead until somebody replays them. */
 export async function wireTransmitter(
   server: HubServer,
   hub: Hub,
-  { keys, streams }: TransmitterNeeds,
+  { keys, streams, tokens }: TransmitterNeeds,
 ): Promise<Transmitter> {
   const { database, announcer, clock, log, metrics, closers } = hub;
   const { nowMs } = clock;
@@ -68,6 +73,7 @@ export async function wireTransmitter(
       return stream?.receiver === receiverOf(caller) ? stream : undefined;
     },
     noteActivity: streams.store.noteActivity,
+    watchToken: tokens.onTokenEnded,
     nowMs,
   });
   await server.register(undeliveredRoutes, {

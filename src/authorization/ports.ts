@@ -1,5 +1,8 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { CheckableEntry } from '../core/match.ts';
 import type { Source } from '../core/source.ts';
-import type { Millis, PointName, SourceId, TokenId } from '../core/vocabulary.ts';
+import type { TokenContext } from '../core/token-context.ts';
+import type { ClientId, JsonObject, Millis, PointName, SourceId, TokenId } from '../core/vocabulary.ts';
 import type { Scope } from '../http/caller.ts';
 
 export type Change = { readonly actor: string; readonly atMs: Millis; readonly correlationId?: string };
@@ -55,3 +58,86 @@ export type NewToken = Omit<ApiToken, 'revokedAtMs' | 'lastUsedAtMs'> & {
 
 /** `revoked`: this very secret was revoked before, and stays so. */
 export type BootstrapOutcome = 'created' | 'unchanged' | 'replaced' | 'revoked';
+
+/** How a client proves who it is at the token endpoint. @see OpenID Connect Core 1.0 §9 */
+export const clientAuthMethods = ['client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const;
+export type ClientAuthMethod = (typeof clientAuthMethods)[number];
+
+/** What its streams are made with when it asks for nothing. `caep-interop`: SETs signed RS256, about all subjects. */
+export const clientProfiles = ['caep-interop'] as const;
+export type ClientProfile = (typeof clientProfiles)[number];
+
+/** A key. @see RFC 7517 §4 */
+export type Jwk = JsonObject & { readonly kty: string };
+export type ClientJwks = { readonly keys: readonly Jwk[] };
+
+/** A program that gets access tokens from the built-in authorization server. */
+export type Client = {
+  /** `client_id`; one that was revoked is never made again. */
+  readonly id: ClientId;
+  readonly description?: string;
+  /** What it may ask for. */
+  readonly scopes: readonly Scope[];
+  readonly authMethod: ClientAuthMethod;
+  /** With `private_key_jwt`, and with nothing else. */
+  readonly jwks?: ClientJwks;
+  /** It gets tokens only that are bound to its key (DPoP). */
+  readonly dpopBound: boolean;
+  readonly profile?: ClientProfile;
+  readonly sourceId: SourceId;
+  readonly createdAtMs: Millis;
+  readonly revokedAtMs?: Millis;
+};
+
+/** Without `private_key_jwt` there is a secret, and this is all that is kept of it. */
+export type NewClient = Omit<Client, 'revokedAtMs'> & { readonly secretHash?: SecretHash };
+
+/** A client, how it proves who it is, and what it may cause. */
+export type SpeakingClient = Client & { readonly secretHash?: SecretHash; readonly source: Source };
+
+export type ClientStore = {
+  /**
+   * Writes the client, and its source where there is none of that name.
+   *
+   * @throws Problem `conflict` when there is or was a client of that name, or its source speaks for a person.
+   */
+  create(client: NewClient, change: Change): Promise<void>;
+  /** By id, ascending, after `after`. Revoked ones are among them. */
+  list(page: { readonly after?: string; readonly limit: number }): Promise<readonly Client[]>;
+  find(id: ClientId): Promise<SpeakingClient | undefined>;
+  /** Announced as `tokens`. Revoking it again changes nothing. `false` when there is no such client. */
+  revoke(id: ClientId, change: Change): Promise<boolean>;
+};
+
+/** A key pair of the authorization server, as JWK; both members have `kid`, `alg` and `use`. */
+export type AuthorizationKey = {
+  readonly kid: string;
+  readonly publicJwk: Jwk;
+  readonly privateJwk: Jwk;
+};
+
+export type AuthorizationKeyStore = {
+  /** The key that is there, else the one that `make` gives: of nodes that start together all get the same. */
+  readOrCreate(make: () => AuthorizationKey, atMs: Millis): Promise<AuthorizationKey>;
+};
+
+/** What was used once and is not good again, for all nodes together. */
+export type UsedProofs = {
+  /** `false` when it was claimed before and has not expired. Of two who claim the same at once, one succeeds. */
+  claim(id: string, expiresAtMs: Millis): Promise<boolean>;
+  /** Keeps what was claimed until then. */
+  keep(id: string, expiresAtMs: Millis): Promise<void>;
+};
+
+/** The token endpoint. Answers the request whole, and never rejects. */
+export type TokenEndpoint = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+
+/** What is revoked, as this node knows it. */
+export type Revocations = {
+  /** Every entry that matches now. */
+  lookup(context: TokenContext): readonly CheckableEntry[];
+  /** Everything committed before the call is known, if it can be read. Never rejects. */
+  catchUp(): Promise<void>;
+  /** There may be more entries than before. Listeners never throw. */
+  onNews(listener: () => void): void;
+};

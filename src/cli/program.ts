@@ -9,6 +9,7 @@ import { addIssuerCommands } from './commands/issuers.ts';
 import { addKeyCommands } from './commands/keys.ts';
 import { addStreamCommands } from './commands/streams.ts';
 import { addTokenCommands } from './commands/tokens.ts';
+import { addClientCommands } from './commands/clients.ts';
 import { addAuditCommands } from './commands/audit.ts';
 import { addHeldCommands } from './commands/held.ts';
 import { addCheckCommand } from './commands/check.ts';
@@ -93,6 +94,7 @@ function createProgram(bind: Bind, screen: Screen, surroundings: Surroundings): 
   addIssuerCommands(program, bind);
   addStreamCommands(program, bind);
   addTokenCommands(program, bind);
+  addClientCommands(program, bind);
   addKeyCommands(program, bind);
   addAuditCommands(program, bind);
   addHeldCommands(program, bind);

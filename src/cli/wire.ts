@@ -1,6 +1,7 @@
 import type { Static } from 'typebox';
 import type { AgentChangedReply, AgentReply, OrderReply } from '../agents/schemas.ts';
 import type { AuditItem, AuditVerification } from '../audit/schemas.ts';
+import type { ClientReply, NewClientReply } from '../authorization/client-schemas.ts';
 import type { NewTokenReply, TokenReply } from '../authorization/schemas.ts';
 import type { Readiness } from '../http/process-routes.ts';
 import type { SignalAnswer as SignalAnswerSchema } from '../http/signal-answer.ts';
@@ -57,6 +58,8 @@ export type Token = Static<typeof TokenReply>;
 export type NewToken = Static<typeof NewTokenReply>;
 export type Key = Static<typeof KeyReply>;
 export type Rotation = Static<typeof RotationReply>;
+export type Client = Static<typeof ClientReply>;
+export type NewClient = Static<typeof NewClientReply>;
 export type AuditRow = Static<typeof AuditItem>;
 export type AuditProof = Static<typeof AuditVerification>;
 export type Ready = Readiness & { readonly ready: boolean };

@@ -16,6 +16,7 @@
  * - **delivery**: one SET for one stream, until the Receiver has it; **attempt**: one try to hand it over.
  * - **receiver**: whose streams they are; also the role that we play towards an upstream Transmitter.
  * - **standing kill**: a kill that still binds identities learnt later.
+ * - **client**: a program that calls with access tokens of the built-in authorization server (RFC 6749 §2).
  * - **held**: a signal that waits for a person.
  * - **stop**: an `AbortSignal` parameter; a signal is never one.
  */
@@ -26,6 +27,8 @@ export type SignalId = Branded<string, 'SignalId'>;
 export type RevocationId = Branded<string, 'RevocationId'>;
 export type StandingKillId = Branded<string, 'StandingKillId'>;
 export type TokenId = Branded<string, 'TokenId'>;
+/** `client_id` of a client of the built-in authorization server. */
+export type ClientId = Branded<string, 'ClientId'>;
 export type SourceId = Branded<string, 'SourceId'>;
 export type AgentName = Branded<string, 'AgentName'>;
 export type PointName = Branded<string, 'PointName'>;
@@ -45,6 +48,7 @@ export type Millis = number;
 export const signalId = (text: string) => text as SignalId;
 export const revocationId = (text: string) => text as RevocationId;
 export const standingKillId = (text: string) => text as StandingKillId;
+export const clientId = (text: string) => text as ClientId;
 export const tokenId = (text: string) => text as TokenId;
 export const sourceId = (text: string) => text as SourceId;
 export const agentName = (text: string) => text as AgentName;

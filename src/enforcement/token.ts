@@ -10,7 +10,7 @@ import { type Reason, reason } from './refusal.ts';
 import { scopesOf, textOf, tokenContext } from './token-claims.ts';
 import { type CompactJws, parseCompactJws } from './token-format.ts';
 import { type Binding, bindingOf, type TokenFacts, tokenRules } from './token-rules.ts';
-import { algorithmOf, verifies } from './token-signatures.ts';
+import { algorithmOf, type Jwk, verifies } from './token-signatures.ts';
 
 /** An access token that its issuer signed, that is meant for us and that has not expired. One object per token while it is remembered. */
 export type VerifiedToken = {
@@ -53,8 +53,10 @@ export function createTokenVerifier(options: {
   readonly audience: string;
   readonly clock: Clock;
   readonly onTrouble: (issuer: string, cause: unknown) => void;
+  /** Where keys come from. Default: the issuer, over the network. */
+  readonly fetchKeys?: (issuer: IssuerSettings) => Promise<readonly Jwk[]>;
 }): TokenVerifier {
-  const { audience, clock } = options;
+  const { audience, clock, fetchKeys = fetchKeySet } = options;
   let accepted: ReadonlyMap<string, AcceptedIssuer> = new Map();
   const remembered = createTokenMemory(clock);
 
@@ -109,7 +111,7 @@ export function createTokenVerifier(options: {
   function acceptIssuer(settings: IssuerSettings, before: AcceptedIssuer | undefined): AcceptedIssuer {
     if (before && before.settings.jwks_uri === settings.jwks_uri) return { settings, keys: before.keys };
     const keys = createIssuerKeys({
-      fetchKeys: () => fetchKeySet(settings),
+      fetchKeys: () => fetchKeys(settings),
       clock,
       onTrouble: (cause) => options.onTrouble(settings.url, cause),
     });

@@ -35,7 +35,8 @@ export function answerError(
   const { status, retryAfterSeconds }: ProblemReply = problemReplies[problem.code];
   if (status === 503) request.log.warn({ err: problem }, 'a request was turned away');
   const { retry_after: seconds = retryAfterSeconds } = problem.extra;
-  if (typeof seconds === 'number') void reply.header('retry-after', String(seconds));
+  if (typeof seconds === 'number' && !reply.hasHeader('retry-after'))
+    void reply.header('retry-after', String(seconds));
   return sendBody(reply, problemBody(problem));
 }
 

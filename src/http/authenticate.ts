@@ -1,5 +1,14 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import { isProblem, Problem, type ProblemCode } from '../core/problem.ts';
+import type { RefusalCode } from '../enforcement/refusal.ts';
+import {
+  type AccessTokens,
+  challengeOf,
+  type ChallengeParameters,
+  checkedRequestOf,
+  looksLikeAccessToken,
+  problemOf,
+} from './access-token.ts';
 import { readCredentials } from './bearer.ts';
 import { may, type Caller, type Scope } from './caller.ts';
 import { problemReplies } from './problem-replies.ts';
@@ -12,10 +21,14 @@ export type FoundCaller =
 
 /** An attempt that was turned away, for the audit. `who` names the token's actor, else the address. */
 export type Refusal = { readonly who: string; readonly reason: RefusalReason };
-export type RefusalReason = keyof typeof refusals | ProblemCode;
+export type RefusalReason = keyof typeof refusals | ProblemCode | RefusalCode | TokenEndpointReason;
+/** Who gets no token: nobody knows who it is, or its request is refused. */
+export type TokenEndpointReason = 'client-not-authenticated' | 'no-token-issued';
 
 export type AuthenticateOptions = {
   readonly findCaller: FindCaller;
+  /** Absent: API tokens only. */
+  readonly accessTokens?: AccessTokens;
   readonly noteRefusal: (refusal: Refusal) => void;
 };
 
@@ -45,11 +58,20 @@ export function authenticate(app: FastifyInstance, options: AuthenticateOptions)
 }
 
 /** What a known caller may not do is noted wherever it is refused: at the door or by whoever knows more. */
-function noteForbidden(app: FastifyInstance, { noteRefusal }: AuthenticateOptions): void {
+function noteForbidden(app: FastifyInstance, { noteRefusal, accessTokens }: AuthenticateOptions): void {
   app.addHook('onError', async (request, reply, error: unknown) => {
-    if (!isProblem(error) || problemReplies[error.code].status !== 403) return;
+    if (isProblem(error) && error.code === 'unauthenticated' && !reply.hasHeader('www-authenticate')) {
+      void reply.header('www-authenticate', challengeOf(request, invalidToken, accessTokens));
+    }
+    // What the check of a token refused is noted already, and nobody is the caller yet.
+    if (!isProblem(error) || problemReplies[error.code].status !== 403 || !request.caller) return;
     const { scope } = error.extra;
-    if (typeof scope === 'string') challenge(reply, ` error="insufficient_scope", scope="${scope}"`);
+    if (typeof scope === 'string') {
+      void reply.header(
+        'www-authenticate',
+        challengeOf(request, { error: 'insufficient_scope', scope }, accessTokens),
+      );
+    }
     noteRefusal({ who: request.caller.actor, reason: error.code });
   });
 }
@@ -69,48 +91,90 @@ function refuseUndeclaredRoutes(app: FastifyInstance): void {
 async function callerOf(
   request: FastifyRequest,
   reply: FastifyReply,
-  { findCaller, noteRefusal }: AuthenticateOptions,
+  options: AuthenticateOptions,
 ): Promise<Caller> {
+  const { findCaller, noteRefusal, accessTokens } = options;
   const refuse = (reason: keyof typeof refusals): Problem => {
     noteRefusal({ who: `address:${request.ip}`, reason });
-    return refusals[reason](reply);
+    const { challenge, problem } = refusals[reason];
+    void reply.header('www-authenticate', challengeOf(request, challenge, accessTokens));
+    return problem();
   };
   const presented = readCredentials(request.raw.rawHeaders);
   if (presented.kind === 'none') throw refuse('no-credentials');
-  if (presented.kind === 'several') throw refuse('several-credentials');
+  if (presented.kind === 'several' || queryToken.test(request.url)) throw refuse('several-credentials');
   if (presented.kind === 'malformed') throw refuse('malformed-credentials');
-  const found = await findCaller(presented.secret);
+  const { kind, secret } = presented;
+  if (accessTokens !== undefined && looksLikeAccessToken(kind, secret)) {
+    const caller = await holderOf(accessTokens, request, reply, options);
+    if (caller !== undefined) return caller;
+  } else if (kind === 'dpop') throw refuse('malformed-credentials');
+  const found = await findCaller(secret);
   if (found.kind !== 'known') throw refuse(`${found.kind}-token`);
   return found.caller;
 }
 
+/** Nobody takes a token from there, and beside a header it is a second one. @see RFC 6750 §2.3 */
+const queryToken = /[?&]access_token=/;
+
+/** Who holds an access token. `undefined`: it is none of those that are known here, and may be an API token. */
+async function holderOf(
+  { check }: AccessTokens,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { noteRefusal }: AuthenticateOptions,
+): Promise<Caller | undefined> {
+  const asked = checkedRequestOf(request);
+  const checked = await check(asked);
+  if (checked.kind === 'known') {
+    void reply.headers(checked.headers);
+    return checked.caller;
+  }
+  const isBearer = readCredentials(request.raw.rawHeaders).kind === 'bearer';
+  if (checked.kind === 'stranger' && isBearer) return undefined;
+  const { refusal } = checked;
+  const actor = checked.kind === 'refused' ? checked.actor : undefined;
+  noteRefusal({ who: actor ?? `address:${request.ip}`, reason: refusal.code });
+  throw problemOf(refusal, reply);
+}
+
+const invalidToken = { error: 'invalid_token' } as const;
+
+/** RFC 6750 §3: no error when no credentials were sent. */
 const refusals = {
-  'no-credentials': (reply) =>
-    unauthenticated(reply, '', 'This needs an API token.', 'Send Authorization: Bearer chub_…'),
-  'several-credentials': (reply) => {
-    challenge(reply, ' error="invalid_request"');
-    return new Problem('invalid-request', 'The request carries more than one credential.', {
-      hint: 'Send one Authorization header with one token.',
-    });
+  'no-credentials': {
+    challenge: {},
+    problem: () => unauthenticated('This needs an API token.', 'Send Authorization: Bearer chub_…'),
   },
-  'malformed-credentials': (reply) =>
-    refuseToken(reply, 'The Authorization header is not of the form "Bearer <token>".'),
-  'unknown-token': (reply) => refuseToken(reply, 'The hub does not know this token.'),
-  'expired-token': (reply) => refuseToken(reply, 'The token has expired.'),
-  'revoked-token': (reply) => refuseToken(reply, 'The token was revoked.'),
-} as const satisfies Record<string, (reply: FastifyReply) => Problem>;
+  'several-credentials': {
+    challenge: { error: 'invalid_request' },
+    problem: () =>
+      new Problem('invalid-request', 'The request carries more than one credential.', {
+        hint: 'Send one Authorization header with one token.',
+      }),
+  },
+  'malformed-credentials': {
+    challenge: invalidToken,
+    problem: () => unauthenticated('The Authorization header is not of the form "Bearer <token>".'),
+  },
+  'unknown-token': {
+    challenge: invalidToken,
+    problem: () => unauthenticated('The hub does not know this token.'),
+  },
+  'expired-token': { challenge: invalidToken, problem: () => unauthenticated('The token has expired.') },
+  'revoked-token': { challenge: invalidToken, problem: () => unauthenticated('The token was revoked.') },
+} as const satisfies Record<
+  string,
+  { readonly challenge: ChallengeParameters; readonly problem: () => Problem }
+>;
 
 const tokenHint = 'Have a token made by POST /v1/tokens, or use the one in DATA_DIR/admin-token.';
 
-/** With the challenge of RFC 6750 §3. */
-export function refuseToken(reply: FastifyReply, detail: string): Problem {
-  return unauthenticated(reply, ' error="invalid_token"', detail, tokenHint);
-}
+/** For who was let in and may go no further; the answer gets its challenge. */
+export const refuseToken = (detail: string): Problem => unauthenticated(detail);
 
-function unauthenticated(reply: FastifyReply, attributes: string, detail: string, hint: string): Problem {
-  challenge(reply, attributes);
-  return new Problem('unauthenticated', detail, { hint });
-}
+const unauthenticated = (detail: string, hint = tokenHint): Problem =>
+  new Problem('unauthenticated', detail, { hint });
 
 function insufficientScope(scopes: readonly Scope[]): Problem {
   const named = scopes.length === 1 ? `the scope ${scopes[0]}` : `one of the scopes ${scopes.join(', ')}`;
@@ -118,9 +182,4 @@ function insufficientScope(scopes: readonly Scope[]): Problem {
     hint: 'Have a token with that scope made by POST /v1/tokens.',
     extra: { scope: scopes.join(' ') },
   });
-}
-
-/** RFC 6750 §3: no error when no credentials were sent. */
-function challenge(reply: FastifyReply, attributes: string): void {
-  void reply.header('www-authenticate', `Bearer realm="caep-hub"${attributes && `,${attributes}`}`);
 }

@@ -1,17 +1,17 @@
 /**
  * What the `Authorization` headers of a request say. `several`: more than one credential; `malformed`: something that
- * is no bearer token.
+ * is neither a bearer token nor one that is bound to a key.
  *
- * @see RFC 6750 §2.1, RFC 9110 §11.4
+ * @see RFC 6750 §2.1, RFC 9110 §11.4, RFC 9449 §7.1
  */
 export type PresentedCredentials =
   | { readonly kind: 'none' }
-  | { readonly kind: 'bearer'; readonly secret: string }
+  | { readonly kind: 'bearer' | 'dpop'; readonly secret: string }
   | { readonly kind: 'several' }
   | { readonly kind: 'malformed' };
 
-const secretCharactersMax = 1_024;
-const bearerShape = /^bearer +([A-Za-z0-9._~+/-]+=*) *$/i;
+const secretCharactersMax = 8_192;
+const credentialsShape = /^(bearer|dpop) +([A-Za-z0-9._~+/-]+=*) *$/i;
 
 /** Takes the headers as received, in pairs (`rawHeaders`): Node itself drops a second `Authorization`. */
 export function readCredentials(rawHeaders: readonly string[]): PresentedCredentials {
@@ -22,7 +22,7 @@ export function readCredentials(rawHeaders: readonly string[]): PresentedCredent
   const [value] = values;
   if (value === undefined) return { kind: 'none' };
   if (values.length > 1 || value.includes(',')) return { kind: 'several' };
-  const secret = bearerShape.exec(value)?.[1];
+  const [, scheme, secret] = credentialsShape.exec(value) ?? [];
   if (secret === undefined || secret.length > secretCharactersMax) return { kind: 'malformed' };
-  return { kind: 'bearer', secret };
+  return { kind: scheme?.toLowerCase() === 'dpop' ? 'dpop' : 'bearer', secret };
 }

@@ -29,7 +29,7 @@ export type Scope = (typeof scopes)[number];
 /** The authenticated caller: the one thing that requests are decorated with. */
 export type Caller = {
   readonly tokenId: TokenId;
-  /** Who holds the token, as the audit names them. */
+  /** Who holds the token, as the audit names them; `client:<client_id>` for an access token. */
   readonly actor: string;
   readonly scopes: ReadonlySet<Scope>;
   readonly source: Source;

@@ -52,6 +52,8 @@ const tags = [
   { name: 'streams', description: 'Streams of all receivers, for operators.' },
   { name: 'tokens', description: 'Who may call.' },
   { name: 'keys', description: 'What SETs are signed with, and how receivers verify them.' },
+  { name: 'clients', description: 'Which programs may call with access tokens.' },
+  { name: 'oauth', description: 'The built-in authorization server, for programs that know OAuth.' },
   { name: 'audit', description: 'Who did what, and the proof of it.' },
   { name: 'process', description: 'This process and its health.' },
 ];
@@ -70,7 +72,11 @@ export async function describeApi(app: HubServer, version: string): Promise<void
       tags,
       components: {
         securitySchemes: {
-          token: { type: 'http', scheme: 'bearer', description: 'An API token, `chub_…` (POST /v1/tokens).' },
+          token: {
+            type: 'http',
+            scheme: 'bearer',
+            description: 'An API token, `chub_…` (POST /v1/tokens), or an access token (POST /oauth/token).',
+          },
         },
       },
     },

@@ -83,7 +83,7 @@ export const feedRoutes: FastifyPluginAsyncTypebox<FeedRoutesOptions> = async (a
         const timeoutMs = request.query.timeout_ms ?? pollMsDefault;
         const events = await options.pollFeed({ ...subscriber, seq, timeoutMs, stop: waiting.stop });
         if (waiting.refused !== undefined) {
-          throw refusalOf(waiting.refused, (why) => refuseToken(reply, why));
+          throw refusalOf(waiting.refused, (why) => refuseToken(why));
         }
         return { events: [...events] };
       } finally {

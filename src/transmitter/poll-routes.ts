@@ -13,6 +13,8 @@ export type PollRoutesOptions = {
   readonly findOwn: (caller: Caller, id: StreamId) => Promise<Stream | undefined>;
   /** A poll is activity of the stream (SSF 1.0 §8.1.1). */
   readonly noteActivity: (id: StreamId, atMs: Millis) => Promise<void>;
+  /** Calls back when the token of the caller is over; returns what ends the watching. */
+  readonly watchToken: (caller: Caller, callback: () => void) => () => void;
   readonly nowMs: () => Millis;
 };
 
@@ -76,9 +78,14 @@ export const pollRoutes: FastifyPluginAsyncTypebox<PollRoutesOptions> = async (a
     await options.noteActivity(stream.id, options.nowMs());
     const gone = new AbortController();
     reply.raw.once('close', () => gone.abort());
+    const unwatch = options.watchToken(request.caller, () => gone.abort());
     void reply.header('cache-control', 'no-store');
-    const { sets, moreAvailable } = await options.poll(stream.id, toAsk(request.body), gone.signal);
-    return { sets: { ...sets }, moreAvailable };
+    try {
+      const { sets, moreAvailable } = await options.poll(stream.id, toAsk(request.body), gone.signal);
+      return { sets: { ...sets }, moreAvailable };
+    } finally {
+      unwatch();
+    }
   });
 };
 

@@ -2,7 +2,11 @@ import type { StreamId } from '../core/vocabulary.ts';
 import type { Caller } from '../http/caller.ts';
 
 /** Whose streams a caller manages: all tokens of one holder share them, so that a token can be replaced. */
-export const receiverOf = (caller: Pick<Caller, 'actor'>): string => receiverOfToken(caller.actor);
+export const receiverOf = ({ actor }: Pick<Caller, 'actor'>): string =>
+  actor.startsWith(clientPrefix) ? actor : receiverOfToken(actor);
+
+/** Clients of the authorization server; no holder of an API token is named so. */
+const clientPrefix = 'client:';
 
 export const receiverOfToken = (actor: string): string => `token:${actor}`;
 

@@ -83,6 +83,20 @@ it('a point and a token are made with their secrets, shown once, and end when to
   expect((await run('token create nobody')).exitCode).toBe(2);
 });
 
+it('a client is made with its secret, shown once, is listed without, and is revoked', async () => {
+  const made = await document('client create soc --scope ssf.read --scope ssf.manage --profile caep-interop');
+  expect(made).toMatchObject({ client_id: 'soc', profile: 'caep-interop', source: 'soc' });
+  const secret = String(made['client_secret']);
+  expect(secret).toMatch(/^chub_/);
+  expect((await run('client create ci --scope signals.write')).stdout).toMatch(/shown this once:\nchub_/);
+  expect((await run('client list')).stdout).not.toContain(secret);
+  expect((await run('client show soc')).stdout).toMatch(/may ask for +ssf.read ssf.manage/);
+  await document('client revoke soc');
+  expect((await run('client show soc')).stdout).toMatch(/state +revoked/);
+  expect((await run('client create soc --scope ssf.read')).exitCode).toBe(4);
+  expect((await run('client create by-key --scope ssf.read --jwks nowhere.json')).exitCode).toBe(2);
+});
+
 it('what is set of a source is set, and the rest stays', async () => {
   await document('source set soc --kills-per-minute 5 --event credential-compromise --held 30m');
   expect(await document('source set soc --held-default release --person')).toMatchObject({

@@ -4,6 +4,7 @@ import { getTableConfig, PgTable } from 'drizzle-orm/pg-core';
 import { describe, expect, it } from 'vitest';
 import type { Database } from '../../src/adapters/postgres/database.ts';
 import * as auditSchema from '../../src/adapters/postgres/schema-audit.ts';
+import * as clientsSchema from '../../src/adapters/postgres/schema-clients.ts';
 import * as signingKeysSchema from '../../src/adapters/postgres/schema-signing-keys.ts';
 import * as transmitterSchema from '../../src/adapters/postgres/schema-transmitter.ts';
 import * as schema from '../../src/adapters/postgres/schema.ts';
@@ -186,7 +187,7 @@ forEachDatabase('commit', (fixture) => {
   });
 
   it('the Drizzle schema has every column of the migrated tables, and no other', async () => {
-    const tables = [schema, auditSchema, transmitterSchema, signingKeysSchema]
+    const tables = [schema, auditSchema, clientsSchema, transmitterSchema, signingKeysSchema]
       .flatMap((one) => Object.values<unknown>(one))
       .flatMap((one) => (is(one, PgTable) ? [one] : []));
     const mirrored = tables.flatMap((table) =>

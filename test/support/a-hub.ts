@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { createApp, type App, type Listening } from '../../src/app.ts';
+import type { Clock } from '../../src/adapters/system/clock.ts';
 import { parseConfig, type Environment } from '../../src/config.ts';
 import { createLog } from '../../src/http/log.ts';
 import { embeddedTemplate } from './databases.ts';
@@ -33,7 +34,7 @@ export type CallOptions = {
 };
 
 /** A whole hub over loopback on an embedded database of its own, or on the files of one that was kept. */
-export async function startHub(environment: Environment = {}, dataDir?: string): Promise<Hub> {
+export async function startHub(environment: Environment = {}, dataDir?: string, clock?: Clock): Promise<Hub> {
   const directory = dataDir ?? mkdtempSync(join(tmpdir(), 'caep-hub-test-'));
   if (dataDir === undefined) cpSync(await embeddedTemplate(), join(directory, 'db'), { recursive: true });
   const lines: string[] = [];
@@ -46,7 +47,7 @@ export async function startHub(environment: Environment = {}, dataDir?: string):
       },
     }),
   );
-  const app = await createApp(parseConfig({ PORT: '0', DATA_DIR: directory, ...environment }), log);
+  const app = await createApp(parseConfig({ PORT: '0', DATA_DIR: directory, ...environment }), log, clock);
   const listening = await app.listen();
   const adminToken =
     environment['ADMIN_TOKEN'] ?? readFileSync(join(directory, 'admin-token'), 'utf8').trim();

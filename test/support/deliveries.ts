@@ -8,7 +8,7 @@ import type { DatabaseFixture } from './databases.ts';
 
 export const now = 1_763_764_000_000;
 export const lease = now + 5_000;
-export const eventType = 'https://schemas.openid.net/secevent/caep/event-type/session-revoked';
+const eventType = 'https://schemas.openid.net/secevent/caep/event-type/session-revoked';
 export const signedAs = ({ id }: Pick<Claim, 'id'>) => ({ compact: `compact of ${id}`, kid: 'k1' });
 export const of = (stream: StreamId, claims: readonly Claim[]) =>
   claims.filter((one) => one.streamId === stream);

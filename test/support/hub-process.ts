@@ -5,7 +5,13 @@ import type { Environment } from '../../src/config.ts';
 
 const root = join(import.meta.dirname, '../..');
 
-export type HubProcess = { readonly child: ChildProcess; readonly url: string; stop(): Promise<void> };
+export type HubProcess = {
+  readonly child: ChildProcess;
+  readonly url: string;
+  /** What it has said to people. */
+  told(): string;
+  stop(): Promise<void>;
+};
 
 /** A real hub in a process of its own, and where it listens. */
 export async function startHubProcess(environment: Environment): Promise<HubProcess> {
@@ -19,10 +25,13 @@ export async function startHubProcess(environment: Environment): Promise<HubProc
     told += String(text);
     const url = /listens\s+(http:\S+)/.exec(told)?.[1];
     if (url === undefined) continue;
-    child.stderr.resume();
+    child.stderr.on('data', (more: string) => {
+      told += more;
+    });
     return {
       child,
       url,
+      told: () => told,
       async stop() {
         if (child.exitCode !== null || child.signalCode !== null) return;
         child.kill('SIGTERM');

@@ -1,12 +1,12 @@
 import { and, asc, eq, gt, inArray, isNull, sql } from 'drizzle-orm';
 import type { ApiToken, BootstrapOutcome, Change, NewToken, TokenStore } from '../../authorization/ports.ts';
 import { Problem } from '../../core/problem.ts';
-import { sourceDefaults } from '../../core/source.ts';
 import { pointName, sourceId, tokenId, type JsonObject, type TokenId } from '../../core/vocabulary.ts';
 import { scopes } from '../../http/caller.ts';
 import type { Announcer, AuditEntry } from '../../pipeline/ports.ts';
 import { insertAudit } from './audit-store.ts';
 import type { Database, Statements } from './database.ts';
+import { ensureSource } from './ensure-source.ts';
 import { apiTokens, points, sources } from './schema.ts';
 import { toSource } from './source-store.ts';
 
@@ -24,7 +24,7 @@ export function createTokenStore(options: {
       await database.transact(async (tx) => {
         await refuseEndedMaker(tx, token);
         await refuseUnknownPoint(tx, token);
-        await ensureSource(tx, token, change);
+        await ensureSource(tx, sourceFor(token), change);
         await tx.insert(apiTokens).values(toRow(token));
         await insertAudit(tx, [toEntry('token.created', token, change)]);
       });
@@ -91,7 +91,7 @@ async function putBootstrap(tx: Statements, token: NewToken, change: Change): Pr
   if (before !== undefined && Buffer.compare(before.secretSha256, token.secretHash) === 0) {
     return before.revokedAtMs === null ? 'unchanged' : 'revoked';
   }
-  await ensureSource(tx, token, change);
+  await ensureSource(tx, sourceFor(token), change);
   const row = { ...toRow(token), revokedAtMs: null, lastUsedAtMs: null };
   await tx.insert(apiTokens).values(row).onConflictDoUpdate({ target: apiTokens.id, set: row });
   await insertAudit(tx, [toEntry(before ? 'token.replaced' : 'token.created', token, change)]);
@@ -141,30 +141,8 @@ async function refuseUnknownPoint(tx: Statements, { point }: NewToken): Promise<
   });
 }
 
-async function ensureSource(tx: Statements, token: NewToken, change: Change): Promise<void> {
-  const { sourceId: id, person } = token;
-  const added = await tx
-    .insert(sources)
-    .values({ ...sourceDefaults, id, person: person ?? sourceDefaults.person, createdAtMs: change.atMs })
-    .onConflictDoNothing()
-    .returning({ id: sources.id });
-  if (added.length > 0) {
-    const detail = { made_for: token.id, person: person ?? sourceDefaults.person };
-    return insertAudit(tx, [
-      { ...base(change), action: 'source.added', target: id, outcome: 'done', detail },
-    ]);
-  }
-  const [there] = await tx.select({ person: sources.person }).from(sources).where(eq(sources.id, id));
-  if (person === undefined || there?.person === person) return;
-  throw new Problem(
-    'conflict',
-    `The source "${id}" is there and speaks ${person ? 'for no' : 'for a'} person.`,
-    {
-      hint: 'Leave "person" out, name another source, or change that one with PUT /v1/sources.',
-      errors: [{ path: '/person', message: 'differs from the source' }],
-    },
-  );
-}
+const sourceFor = ({ sourceId: id, person, id: madeFor }: NewToken) =>
+  ({ id, person, madeFor, blamed: 'person' }) as const;
 
 const base = ({ actor, atMs, correlationId }: Change) => ({
   atMs,

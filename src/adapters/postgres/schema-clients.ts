@@ -1,0 +1,31 @@
+import { boolean, jsonb, text } from 'drizzle-orm/pg-core';
+import type { ClientAuthMethod, ClientJwks, ClientProfile, Jwk } from '../../authorization/ports.ts';
+import { bytes, count, hub } from './schema-columns.ts';
+
+/** The Drizzle mirror of `migrations/0004_clients.sql`. */
+export const clients = hub.table('clients', {
+  id: text('id').primaryKey(),
+  description: text('description'),
+  scopes: text('scopes').array().notNull(),
+  authMethod: text('auth_method').$type<ClientAuthMethod>().notNull(),
+  secretSha256: bytes('secret_sha256'),
+  jwks: jsonb('jwks').$type<ClientJwks>(),
+  dpopBound: boolean('dpop_bound').notNull().default(false),
+  profile: text('profile').$type<ClientProfile>(),
+  sourceId: text('source_id').notNull(),
+  createdAtMs: count('created_at_ms').notNull(),
+  revokedAtMs: count('revoked_at_ms'),
+});
+
+export const authorizationKeys = hub.table('authorization_keys', {
+  kid: text('kid').primaryKey(),
+  publicJwk: jsonb('public_jwk').$type<Jwk>().notNull(),
+  privateSealed: bytes('private_sealed').notNull(),
+  createdAtMs: count('created_at_ms').notNull(),
+  current: boolean('current').notNull(),
+});
+
+export const usedProofs = hub.table('used_proofs', {
+  id: text('id').primaryKey(),
+  expiresAtMs: count('expires_at_ms').notNull(),
+});

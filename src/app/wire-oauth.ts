@@ -1,0 +1,100 @@
+import { storageProblem } from '../adapters/postgres/database-failures.ts';
+import { createAuthorizationKeyStore } from '../adapters/postgres/authorization-key-store.ts';
+import { createClientStore } from '../adapters/postgres/client-store.ts';
+import { createUsedProofs } from '../adapters/postgres/used-proofs.ts';
+import { createTokenEndpoint } from '../adapters/oidc-provider/token-endpoint.ts';
+import { createSealer } from '../adapters/system/sealer.ts';
+import { createAccessTokens } from '../authorization/access-tokens.ts';
+import { makeAuthorizationKey } from '../authorization/authorization-key.ts';
+import { createClientDirectory } from '../authorization/client-directory.ts';
+import { whatIsDenied } from '../authorization/own-revocations.ts';
+import type { Revocations, TokenEndpoint } from '../authorization/ports.ts';
+import { clientRoutes, oauthRoutes } from '../authorization/routes.ts';
+import type { HubServer } from '../http/server.ts';
+import type { Points } from '../points/points.ts';
+import { warn, type Hub } from './platform.ts';
+import type { Tokens } from './wire-tokens.ts';
+
+type OauthNeeds = { readonly points: Points; readonly tokens: Tokens };
+
+export type Oauth = Awaited<ReturnType<typeof wireOauth>>;
+
+/** Who may call with access tokens, and the authorization server that gives them. */
+export async function wireOauth(server: HubServer, hub: Hub, { points, tokens }: OauthNeeds) {
+  const { database, announcer, clock, closers, deriveKey, publicUrl } = hub;
+  const { nowMs } = clock;
+  const sealer = createSealer(deriveKey('authorization-keys'));
+  const keys = createAuthorizationKeyStore({ database, sealer });
+  const key = await keys.readOrCreate(makeAuthorizationKey, nowMs());
+  const store = createClientStore({ database, announcer });
+  const used = createUsedProofs({ database, nowMs });
+  const onError = (error: unknown): void =>
+    hub.log.error({ err: error }, 'the token endpoint failed by a mistake of the hub');
+  const parts = {
+    issuer: publicUrl.get,
+    publicJwk: key.publicJwk,
+    clients: createClientDirectory({ store, announcer }),
+    revocations: revocationsOf(points),
+    used,
+  };
+  const accessTokens = createAccessTokens({
+    ...parts,
+    announcer,
+    deriveKey,
+    clock,
+    onError: warn(hub.log, 'the clients of open feeds were not looked at'),
+  });
+  closers.add('access tokens', () => accessTokens.close());
+  await server.register(clientRoutes, { store, nowMs, issuer: publicUrl.get });
+  await server.register(oauthRoutes, {
+    issuer: publicUrl.get,
+    issuerPath: publicUrl.path,
+    publicJwk: key.publicJwk,
+    tokenEndpoint: whenFirstAsked(onError, () =>
+      createTokenEndpoint({
+        ...parts,
+        issuer: publicUrl.get(),
+        key,
+        nonceSecret: deriveKey('oauth-dpop-nonces'),
+        nowMs,
+        async denied(context) {
+          await parts.revocations.catchUp();
+          return whatIsDenied(parts.revocations, context, Math.floor(nowMs() / 1_000));
+        },
+        noteRefusal: tokens.refusals.note,
+        isPassing: (error) => storageProblem(error) !== undefined,
+        onError,
+      }),
+    ),
+  });
+  return { accessTokens, used };
+}
+
+/** Its URLs are known as soon as the hub listens. What fails is answered, and tried again with the next request. */
+function whenFirstAsked(
+  onError: (error: unknown) => void,
+  make: () => Promise<TokenEndpoint>,
+): TokenEndpoint {
+  let made: Promise<TokenEndpoint> | undefined;
+  return async (request, response) => {
+    try {
+      const answer = await (made ??= make());
+      await answer(request, response);
+    } catch (error) {
+      made = undefined;
+      onError(error);
+      if (!response.headersSent) response.writeHead(500, { 'content-type': 'application/json' });
+      response.end('{"error":"server_error"}');
+    }
+  };
+}
+
+/** What cannot be read now is answered from what is known, as a point does. */
+const revocationsOf = ({ memory }: Points): Revocations => ({
+  lookup: memory.check,
+  catchUp: () => memory.refresh().catch(() => undefined),
+  onNews(listener) {
+    memory.onNews(listener);
+    memory.onReset(listener);
+  },
+});

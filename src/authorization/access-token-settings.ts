@@ -1,0 +1,15 @@
+import { type IssuerSettings, issuerDefaults, profileDefaults } from '../core/issuer.ts';
+import { authorizationAlgorithm } from './authorization-key.ts';
+import { authorizationServerOf } from './metadata.ts';
+
+export const accessTokenLifeSeconds = 600;
+
+/** How access tokens of the built-in authorization server are verified: as those of any issuer, only stricter. */
+export const accessTokenSettings = (issuer: string): IssuerSettings => ({
+  ...issuerDefaults,
+  ...profileDefaults.rfc9068,
+  profile: 'rfc9068',
+  url: authorizationServerOf(issuer),
+  algorithms: [authorizationAlgorithm],
+  max_token_life: accessTokenLifeSeconds,
+});

@@ -1,0 +1,153 @@
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { Option, type Command } from 'commander';
+import type { JsonObject } from '../../core/vocabulary.ts';
+import { parseCount, several } from '../arguments.ts';
+import { wrongUsage } from '../cli-problem.ts';
+import { type Bind, type CommandContext, withExamples } from '../command.ts';
+import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import { path } from '../hub.ts';
+import { fields, millisText, table } from '../text.ts';
+import type { Client, NewClient } from '../wire.ts';
+
+type CreateOptions = {
+  readonly scope: readonly string[];
+  readonly description?: string;
+  readonly auth?: string;
+  readonly jwks?: string;
+  readonly dpop?: true;
+  readonly profile?: string;
+  readonly source?: string;
+};
+
+export function addClientCommands(program: Command, bind: Bind): void {
+  const client = program.command('client').description('programs that call with OAuth access tokens');
+  bind<{ readonly limit: string }>(
+    client
+      .command('list')
+      .description('list clients, never their secrets')
+      .option('--limit <count>', 'at most so many', '50'),
+    list,
+  );
+  bind(client.command('show').description('show a client').argument('<CLIENT_ID>'), show);
+  const createCommand = client
+    .command('create')
+    .description('make a client; prints its secret, this once')
+    .argument('<CLIENT_ID>', 'what it is called')
+    .requiredOption('--scope <scope>', 'what it may ask for (may be repeated)', several)
+    .option('--description <text>')
+    .addOption(
+      new Option('--auth <method>', 'how it proves who it is (default: client_secret_basic)').choices([
+        'client_secret_basic',
+        'client_secret_post',
+        'private_key_jwt',
+      ]),
+    )
+    .option('--jwks <file>', 'its public keys, a JWK Set; goes with private_key_jwt')
+    .option('--dpop', 'its tokens are bound to a key of its own')
+    .addOption(new Option('--profile <profile>', 'what its streams are').choices(['caep-interop']))
+    .option('--source <source>', 'the source it speaks for (default: one named after it)');
+  bind<CreateOptions>(
+    withExamples(createCommand, [
+      'client create soc-receiver --scope ssf.read --scope ssf.manage --profile caep-interop',
+      'client create ci --scope signals.write --auth private_key_jwt --jwks keys.json --dpop',
+    ]),
+    create,
+  );
+  bind(
+    client
+      .command('revoke')
+      .description('revoke a client and all its tokens at once; feeds opened with them are cut')
+      .argument('<CLIENT_ID>'),
+    revoke,
+  );
+}
+
+async function list(
+  { connect, screen }: CommandContext,
+  options: { readonly limit: string },
+): Promise<ExitCode> {
+  const hub = await connect();
+  const page = await hub.list<Client>('/v1/clients', {}, parseCount('--limit', options.limit, 1));
+  screen.show(page, ({ items }) =>
+    table(
+      ['client', 'state', 'authentication', 'scopes'],
+      items.map((client) => [
+        client.client_id,
+        stateOf(client),
+        client.auth_method + (client.dpop_bound ? ', DPoP' : ''),
+        client.scopes.join(' '),
+      ]),
+      'No clients.',
+    ),
+  );
+  return exitCodes.done;
+}
+
+async function show(
+  { connect, screen }: CommandContext,
+  _: object,
+  [id = '']: readonly string[],
+): Promise<ExitCode> {
+  const hub = await connect();
+  screen.show(await hub.call<Client>('GET', path`/v1/clients/${id}`), linesOf);
+  return exitCodes.done;
+}
+
+async function create(
+  { connect, screen, surroundings }: CommandContext,
+  { scope, description, auth, jwks, dpop, profile, source }: CreateOptions,
+  [id = '']: readonly string[],
+): Promise<ExitCode> {
+  const body: JsonObject = {
+    client_id: id,
+    scopes: scope,
+    ...(description !== undefined && { description }),
+    ...(auth !== undefined && { auth_method: auth }),
+    ...(jwks !== undefined && { jwks: await readKeySet(resolve(surroundings.workingDirectory, jwks)) }),
+    ...(dpop === true && { dpop_bound: dpop }),
+    ...(profile !== undefined && { profile }),
+    ...(source !== undefined && { source }),
+  };
+  const hub = await connect();
+  screen.show(await hub.call<NewClient>('POST', '/v1/clients', { body }), (made) => [
+    ...linesOf(made),
+    ...fields({ issuer: made.issuer, 'token endpoint': made.token_endpoint }),
+    ...(made.client_secret === undefined ? [] : ['The secret, shown this once:', made.client_secret]),
+  ]);
+  return exitCodes.done;
+}
+
+async function readKeySet(file: string): Promise<JsonObject> {
+  try {
+    return JSON.parse(await readFile(file, 'utf8')) as JsonObject;
+  } catch {
+    throw wrongUsage(`--jwks: ${file} is no JSON file that can be read`);
+  }
+}
+
+async function revoke(
+  { connect, screen }: CommandContext,
+  _: object,
+  [id = '']: readonly string[],
+): Promise<ExitCode> {
+  const hub = await connect();
+  await hub.call('DELETE', path`/v1/clients/${id}`);
+  screen.show({ revoked: id }, () => [`${id} is revoked.`]);
+  return exitCodes.done;
+}
+
+const linesOf = (client: Client): readonly string[] =>
+  fields({
+    client: client.client_id,
+    description: client.description,
+    state: stateOf(client),
+    'may ask for': client.scopes.join(' '),
+    authentication: client.auth_method,
+    'its tokens': client.dpop_bound ? 'are bound to its key' : 'are bound where it proves a key',
+    profile: client.profile,
+    'speaks for': client.source,
+  });
+
+const stateOf = ({ created_at_ms: created, revoked_at_ms: revoked }: Client): string =>
+  revoked === undefined ? `since ${millisText(created)}` : `revoked ${millisText(revoked)}`;
