@@ -35,7 +35,12 @@ const PollBody = Type.Object(
     returnImmediately: Type.Optional(
       Type.Boolean({ default: false, description: 'Answer at once, even when there is nothing.' }),
     ),
-    ack: Type.Optional(Type.Array(Type.String({ maxLength: idLengthMax }), { maxItems: idsMax })),
+    ack: Type.Optional(
+      Type.Array(Type.String({ maxLength: idLengthMax }), {
+        maxItems: idsMax,
+        examples: [['set_01JD0000000000000000000000']],
+      }),
+    ),
     setErrs: Type.Optional(
       Type.Record(
         Type.String({ maxLength: idLengthMax }),

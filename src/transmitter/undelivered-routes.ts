@@ -75,7 +75,7 @@ const replayDead = {
     body: Type.Object(
       {
         jtis: Type.Optional(Type.Array(Type.String({ maxLength: 64 }), { minItems: 1, maxItems: idsMax })),
-        from_ms: Type.Optional(Type.Integer({ minimum: 0 })),
+        from_ms: Type.Optional(Type.Integer({ minimum: 0, examples: [1_763_764_000_000] })),
         until_ms: Type.Optional(Type.Integer({ minimum: 0 })),
       },
       { additionalProperties: false },

@@ -11,6 +11,7 @@ afterAll(() => hub?.stop(), 60_000);
 const run = (line: string) => runCli(line.split(' '), asCaller(hub));
 
 it('keys are listed and rotated, and a compromised one goes at once', async () => {
+  await hub.call('GET', '/jwks.json', { token: null });
   expect((await run('key list')).stdout).toMatch(/^key +algorithm +state/);
   const first = await run('key rotate --algorithm ES256 --json');
   expect(first.exitCode).toBe(0);
