@@ -79,6 +79,9 @@ CREATE INDEX deliveries_next ON hub.deliveries (stream_id, denies DESC, seq) WHE
 CREATE INDEX deliveries_stream ON hub.deliveries (stream_id, seq); -- a stream that ends takes them all
 CREATE INDEX deliveries_order ON hub.deliveries (stream_id, principal, seq) WHERE state = 'pending';
 CREATE INDEX deliveries_dead ON hub.deliveries (stream_id, seq) WHERE state = 'dead';
-CREATE INDEX deliveries_settled ON hub.deliveries (settled_at_ms) WHERE state <> 'pending';
+CREATE INDEX deliveries_done ON hub.deliveries (settled_at_ms) WHERE state IN ('delivered', 'cancelled');
+CREATE INDEX deliveries_dead_age ON hub.deliveries (settled_at_ms) WHERE state = 'dead';
+CREATE INDEX deliveries_oldest ON hub.deliveries (stream_id, seq) WHERE state = 'pending';
+CREATE INDEX deliveries_control ON hub.deliveries (stream_id) WHERE state = 'pending' AND control;
 CREATE INDEX deliveries_signal ON hub.deliveries (signal_id) WHERE signal_id IS NOT NULL;
 CREATE INDEX deliveries_kid ON hub.deliveries (kid) WHERE state = 'pending' AND kid IS NOT NULL;

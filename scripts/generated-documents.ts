@@ -60,7 +60,8 @@ function problemTable(): string {
 
 function reactionTable(): string {
   const rows = reactions.map((row: Reaction) => {
-    const section = findEventType(row.event)?.section ?? '';
+    const type = findEventType(row.event);
+    const { section = '', downstreamAs = row.event } = type ?? {};
     const when = Object.entries(row.when ?? {}).map(
       ([member, values]) => `\`${member}\` ${values.join(', ')}`,
     );
@@ -70,10 +71,10 @@ function reactionTable(): string {
       .join(', ');
     const who = `${row.aim}${row.lineage ? ' + lineage' : ''}`;
     const details = puts ? [who, cutOffs[row.cutOff], lapses[row.lapse]] : ['', '', ''];
-    return `| ${[`\`${row.event}\``, section, when.join('; '), effect, ...details, row.family ?? ''].join(' | ')} |`;
+    return `| ${[`\`${row.event}\``, section, when.join('; '), effect, ...details, row.family ?? '', downstreamAs === null ? '–' : `\`${downstreamAs}\``].join(' | ')} |`;
   });
-  const head = '| Event | Defined in | When | Effect | Who | Cut-off | Until | Family |';
-  return [head, '| --- | --- | --- | --- | --- | --- | --- | --- |', ...rows].join('\n');
+  const head = '| Event | Defined in | When | Effect | Who | Cut-off | Until | Family | Told downstream as |';
+  return [head, '| --- | --- | --- | --- | --- | --- | --- | --- | --- |', ...rows].join('\n');
 }
 
 function wrap(text: string, columns: number): string[] {

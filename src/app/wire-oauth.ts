@@ -8,8 +8,9 @@ import { createAccessTokens } from '../authorization/access-tokens.ts';
 import { makeAuthorizationKey } from '../authorization/authorization-key.ts';
 import { createClientDirectory } from '../authorization/client-directory.ts';
 import { whatIsDenied } from '../authorization/own-revocations.ts';
-import type { Revocations, TokenEndpoint } from '../authorization/ports.ts';
+import type { AuthorizationKey, Revocations, TokenEndpoint } from '../authorization/ports.ts';
 import { clientRoutes, oauthRoutes } from '../authorization/routes.ts';
+import { isProblem } from '../core/problem.ts';
 import type { HubServer } from '../http/server.ts';
 import type { Points } from '../points/points.ts';
 import { warn, type Hub } from './platform.ts';
@@ -26,6 +27,7 @@ export async function wireOauth(server: HubServer, hub: Hub, { points, tokens }:
   const sealer = createSealer(deriveKey('authorization-keys'));
   const keys = createAuthorizationKeyStore({ database, sealer });
   const key = await keys.readOrCreate(makeAuthorizationKey, nowMs());
+  hub.parts.set('authorization server', () => noticeOf(key));
   const store = createClientStore({ database, announcer });
   const used = createUsedProofs({ database, nowMs });
   const onError = (error: unknown): void =>
@@ -68,6 +70,18 @@ export async function wireOauth(server: HubServer, hub: Hub, { points, tokens }:
     ),
   });
   return { accessTokens, used };
+}
+
+/** Feed, kills and API tokens do without it: only access tokens are not given any more. */
+function noticeOf(key: AuthorizationKey): { readonly notices?: readonly string[] } {
+  try {
+    key.privateJwk();
+    return {};
+  } catch (error) {
+    if (!isProblem(error)) throw error;
+    const remedy = 'DELETE FROM hub.authorization_keys and a restart make a new key.';
+    return { notices: [`${error.message} No access tokens are given. ${remedy}`] };
+  }
 }
 
 /** Its URLs are known as soon as the hub listens. What fails is answered, and tried again with the next request. */

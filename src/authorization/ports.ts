@@ -110,15 +110,20 @@ export type ClientStore = {
 };
 
 /** A key pair of the authorization server, as JWK; both members have `kid`, `alg` and `use`. */
-export type AuthorizationKey = {
+export type NewAuthorizationKey = {
   readonly kid: string;
   readonly publicJwk: Jwk;
   readonly privateJwk: Jwk;
 };
 
+export type AuthorizationKey = Pick<NewAuthorizationKey, 'kid' | 'publicJwk'> & {
+  /** @throws Problem `invalid-configuration` when it was sealed under another `SECRETS_KEY`. */
+  privateJwk(): Jwk;
+};
+
 export type AuthorizationKeyStore = {
   /** The key that is there, else the one that `make` gives: of nodes that start together all get the same. */
-  readOrCreate(make: () => AuthorizationKey, atMs: Millis): Promise<AuthorizationKey>;
+  readOrCreate(make: () => NewAuthorizationKey, atMs: Millis): Promise<AuthorizationKey>;
 };
 
 /** What was used once and is not good again, for all nodes together. */

@@ -36,7 +36,9 @@ export function decide(statement: Statement, resolution: Resolution, memory: Mem
   const remember = rememberedBy(reaction, statement, memory, world);
   if (reaction.effect === 'lift') {
     const lift = liftEntries(memory.familyEntries, memory.familyStanding, world);
-    return decided({ ...outcomeOfLift(lift), ...remember });
+    // Who lifts nothing may stand against another's denial: nobody is told that all is well.
+    const tells = lift.lifts.length + lift.standingEnds.length > 0;
+    return decided({ ...outcomeOfLift(lift), ...remember, tells });
   }
   const order = orderOf(statement, reaction, world.nowMs / 1_000);
   if (order === undefined) {

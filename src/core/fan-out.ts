@@ -20,7 +20,7 @@ export type Telling = {
   readonly principal: string;
   /** Goes before what other principals wait for. */
   readonly denies: boolean;
-  /** A newer one of the same principal makes an older one that was not sent yet unnecessary. */
+  /** Family and subject: a newer one of the same principal makes an older one that was not sent yet unnecessary. */
   readonly family?: string;
 };
 
@@ -127,7 +127,7 @@ export function tellingsOf(decided: DecidedStatement): readonly Telling[] {
       payload,
       principal,
       denies,
-      ...(family === undefined ? {} : { family }),
+      ...(family === undefined ? {} : { family: `${family} ${canonicalJson(subject)}` }),
     }),
   );
   return [...own, ...others];

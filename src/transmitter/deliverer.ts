@@ -11,8 +11,12 @@ const leaseMs = 5_000;
 const keepEveryMs = 2_000;
 /** Whatever a wake-up lost is found by looking. */
 const lookEveryMs = 2_000;
+/** A Receiver may remember our keys for their cache time: what it cannot verify before that is not dead. */
+const keyPatienceMs = 10 * 60_000;
 /** SETs that one node has on their way at a time, and to one stream. */
 const inFlightMax = 256;
+/** Kept for streams that have nothing on its way, whoever has taken all other places. */
+const inFlightReserve = 256;
 const inFlightPerStreamMax = 16;
 
 export type DelivererPorts = {
@@ -56,7 +60,7 @@ export function createDeliverer(ports: DelivererPorts): Deliverer {
   const { store, nowMs, onError } = ports;
   const stop = new AbortController();
   // Each push listens.
-  setMaxListeners(inFlightMax + 1, stop.signal);
+  setMaxListeners(inFlightMax + inFlightReserve + 1, stop.signal);
   const held = new Map<SetId, ClaimedPush>();
   const underWay = new Set<Promise<void>>();
   const storeSigned = createBatches<SignedClaim, boolean>(async (signed) => {
@@ -81,6 +85,7 @@ export function createDeliverer(ports: DelivererPorts): Deliverer {
     again = true;
     looking ??= look().finally(() => {
       looking = undefined;
+      if (again && !stop.signal.aborted) wake();
     });
   }
 
@@ -88,7 +93,7 @@ export function createDeliverer(ports: DelivererPorts): Deliverer {
     try {
       while (again && !stop.signal.aborted) {
         again = false;
-        while (held.size < inFlightMax && (await claimSome())) continue;
+        while (held.size < inFlightMax + inFlightReserve && (await claimSome())) continue;
       }
     } catch (error) {
       onError(error);
@@ -98,12 +103,13 @@ export function createDeliverer(ports: DelivererPorts): Deliverer {
   /** @returns whether there may be more. */
   async function claimSome(): Promise<boolean> {
     const now = nowMs();
-    const limit = inFlightMax - held.size;
+    const isFull = held.size >= inFlightMax;
+    const limit = inFlightMax + (isFull ? inFlightReserve : 0) - held.size;
     const claims = await store.claimPushes({
       nowMs: now,
       untilMs: now + leaseMs,
-      room: roomOf(held),
-      roomMax: inFlightPerStreamMax,
+      room: roomOf(held, isFull),
+      roomMax: isFull ? 1 : inFlightPerStreamMax,
       trialFrom: ports.trialFrom,
       limit,
     });
@@ -124,19 +130,26 @@ export function createDeliverer(ports: DelivererPorts): Deliverer {
     const compact = await bytesOf(claim);
     if (compact === undefined || stop.signal.aborted) return;
     const startedAtMs = nowMs();
-    const outcome = await ports.push({
-      endpointUrl: claim.endpointUrl,
-      ...(claim.authorization === undefined ? {} : { authorization: claim.authorization }),
-      compact,
-      ...(claim.previousErr === undefined ? {} : { previousErr: claim.previousErr }),
-      stop: stop.signal,
-    });
+    const outcome = await sendOne(claim, compact, startedAtMs);
     const now = nowMs();
     const judged = ports.judge(claim, outcome, { startedAtMs, nowMs: now });
     const settled = stop.signal.aborted && outcome.kind === 'retry' ? comeAgain(claim, outcome, now) : judged;
     await settle(settled);
     if (settled.settlement.state === 'retry') ports.later(claim.streamId, settled.settlement.dueAtMs);
     ports.onOutcome(claim, outcome, settled.settlement);
+  }
+
+  async function sendOne(claim: ClaimedPush, compact: string, startedAtMs: Millis): Promise<PushOutcome> {
+    const { endpointUrl, authorization, previousErr, fault, firstSentAtMs = startedAtMs } = claim;
+    if (fault !== undefined) return { kind: 'blocked', answer: { err: 'sealed', description: fault } };
+    const isOverdue = startedAtMs - firstSentAtMs >= keyPatienceMs;
+    return ports.push({
+      endpointUrl,
+      ...(authorization === undefined ? {} : { authorization }),
+      compact,
+      ...(previousErr === undefined || !isOverdue ? {} : { previousErr }),
+      stop: stop.signal,
+    });
   }
 
   /** The bytes that left before, or new ones, stored first; nothing when somebody else has claimed it meanwhile. */
@@ -176,10 +189,10 @@ const comeAgain = (
 ): Settled => ({ settlement: { id, fence, state: 'retry', answer, dueAtMs } });
 
 /** What the streams that have something on its way may have besides. */
-function roomOf(held: ReadonlyMap<SetId, ClaimedPush>): ReadonlyMap<StreamId, number> {
+function roomOf(held: ReadonlyMap<SetId, ClaimedPush>, isFull: boolean): ReadonlyMap<StreamId, number> {
   const room = new Map<StreamId, number>();
   for (const { streamId } of held.values()) {
-    room.set(streamId, (room.get(streamId) ?? inFlightPerStreamMax) - 1);
+    room.set(streamId, isFull ? 0 : (room.get(streamId) ?? inFlightPerStreamMax) - 1);
   }
   return room;
 }

@@ -25,6 +25,10 @@ export type ClaimedPush = Claim & {
   readonly failuresInRow: number;
   /** Of the attempt before this one. */
   readonly previousErr?: string;
+  /** When it left for the first time. */
+  readonly firstSentAtMs?: Millis;
+  /** Why nothing can be sent to this stream. */
+  readonly fault?: string;
 };
 
 /** How one attempt ended. `retry` comes again at `dueAtMs`. */
@@ -48,8 +52,9 @@ export type EndpointState = {
  */
 export type DeliveryStore = {
   /**
-   * Claims what is due for push, denials first, until `untilMs`. `room`: how many more a stream may have that has some on
-   * their way; the others may have `roomMax`. A stream that failed `trialFrom` times in a row gets one, if it has none.
+   * Claims what is due for push until `untilMs`: streams take turns, and of each denials go first. `room`: how many more a
+   * stream may have that has some on their way; the others may have `roomMax`. A stream that failed `trialFrom` times in a
+   * row gets one, if it has none.
    */
   claimPushes(ask: {
     readonly nowMs: Millis;
@@ -73,8 +78,8 @@ export type DeliveryStore = {
     nowMs: Millis,
   ): Promise<void>;
   /**
-   * SETs for one poll, in order, handed out until `untilMs` and again afterwards. Of a stream that is not enabled only
-   * those about the stream itself.
+   * SETs for one poll, handed out until `untilMs` and again afterwards: of each principal in order, the kills that come
+   * first there before what waits longer. Of a stream that is not enabled only those about the stream itself.
    */
   takeForPoll(
     streamId: StreamId,

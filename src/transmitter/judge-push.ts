@@ -1,6 +1,6 @@
 import { breakerLimits, closedBreaker, noteAttempt, type Breaker } from '../core/circuit-breaker.ts';
 import { planRetry } from '../core/retry-waits.ts';
-import type { StreamId } from '../core/vocabulary.ts';
+import type { Millis, StreamId } from '../core/vocabulary.ts';
 import type { EndpointState, Settlement } from './delivery-ports.ts';
 import type { JudgePush } from './deliverer.ts';
 import type { PushAnswer } from './ports.ts';
@@ -16,14 +16,17 @@ const blockedWaitMs = 5 * 60_000;
  * @see pushRules, RFC 8935 §4
  */
 export function createJudgePush({ chance }: { readonly chance: () => number }): JudgePush {
-  const breakers = new Map<StreamId, Breaker>();
+  const breakers = new Map<StreamId, Breaker & { readonly notedAtMs: Millis }>();
   return (claim, outcome, { startedAtMs, nowMs }) => {
-    const { id, fence, streamId, attempts, createdAtMs, failuresInRow } = claim;
-    const before = breakers.get(streamId) ?? { ...closedBreaker, failuresInRow };
+    const { id, fence, streamId, attempts, firstSentAtMs = startedAtMs, failuresInRow } = claim;
+    const known = breakers.get(streamId);
+    // Begun after the last word about it: the row knows what others found, and whether somebody mended it.
+    const isTold = known === undefined || (failuresInRow === 0 && startedAtMs > known.notedAtMs);
+    const before: Breaker = isTold ? { ...closedBreaker, failuresInRow } : known;
     const isFailure = outcome.kind === 'retry';
     const after = noteAttempt(before, { outcome: isFailure ? 'failure' : 'answer', startedAtMs, nowMs });
     if (after.failuresInRow === 0) breakers.delete(streamId);
-    else breakers.set(streamId, after);
+    else breakers.set(streamId, { ...after, notedAtMs: nowMs });
     const blockedUntilMs = outcome.kind === 'blocked' ? nowMs + blockedWaitMs : after.blockedUntilMs;
     const endpoint: EndpointState = { streamId, failuresInRow: after.failuresInRow, blockedUntilMs };
     const isNews = failuresInRow > 0 || after.failuresInRow > 0 || blockedUntilMs > nowMs;
@@ -31,7 +34,7 @@ export function createJudgePush({ chance }: { readonly chance: () => number }): 
     const comesAgain = (answer: PushAnswer, retryAfterMs?: number) => {
       const plan = planRetry({
         attempts,
-        ageMs: nowMs - createdAtMs,
+        ageMs: nowMs - firstSentAtMs,
         chance: chance(),
         ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
       });

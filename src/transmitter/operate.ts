@@ -116,7 +116,7 @@ function refuseLoneReason({ status, reason }: Static<typeof StreamPatchBody>): v
   });
 }
 
-function refuseStopped({ status }: Stream): void {
+export function refuseStopped({ status }: Stream): void {
   if (status === 'enabled') return;
   throw new Problem('stream-not-enabled', `The stream is ${status}: nothing is sent over it.`, {
     hint: 'Enable it first.',

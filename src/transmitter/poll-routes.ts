@@ -1,9 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type, type Static } from 'typebox';
-import { Problem } from '../core/problem.ts';
 import type { Stream } from '../core/stream.ts';
 import { streamId, type Millis, type StreamId } from '../core/vocabulary.ts';
+import { harmlessText } from '../core/text.ts';
 import type { Caller } from '../http/caller.ts';
+import { noSuchStream } from './manage.ts';
 import { setsPerPollMax, type Poll } from './poll.ts';
 import type { PushAnswer } from './ports.ts';
 
@@ -79,7 +80,7 @@ const pollStream = {
 export const pollRoutes: FastifyPluginAsyncTypebox<PollRoutesOptions> = async (app, options) => {
   app.post('/ssf/poll/:stream_id', pollStream, async (request, reply) => {
     const stream = await options.findOwn(request.caller, streamId(request.params.stream_id));
-    if (stream === undefined) throw new Problem('not-found', 'There is no such stream.');
+    if (stream?.delivery.method !== 'poll') throw noSuchStream();
     await options.noteActivity(stream.id, options.nowMs());
     const gone = new AbortController();
     reply.raw.once('close', () => gone.abort());
@@ -107,8 +108,8 @@ const toAsk = ({
     Object.entries(setErrs).map(([jti, { err, description }]): [string, PushAnswer] => [
       jti,
       {
-        err: err.slice(0, errTextMax),
-        ...(description === undefined ? {} : { description: description.slice(0, descriptionMax) }),
+        err: harmlessText(err, errTextMax),
+        ...(description === undefined ? {} : { description: harmlessText(description, descriptionMax) }),
       },
     ]),
   ),

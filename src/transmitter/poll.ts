@@ -59,9 +59,10 @@ export function createPoll(ports: PollPorts): { readonly poll: Poll; close(): vo
     const fresh = signed.flatMap(({ claim, isNew, signed: set }) =>
       isNew ? [{ id: claim.id, fence: claim.fence, signed: set }] : [],
     );
-    if (fresh.length > 0) await store.storeSigned(fresh, now);
+    const stored = fresh.length === 0 ? new Set() : await store.storeSigned(fresh, now);
+    const given = signed.filter(({ claim, isNew }) => !isNew || stored.has(claim.id));
     return {
-      sets: Object.fromEntries(signed.map(({ claim, signed: set }) => [claim.id, set.compact])),
+      sets: Object.fromEntries(given.map(({ claim, signed: set }) => [claim.id, set.compact])),
       moreAvailable: more,
     };
   }

@@ -34,8 +34,19 @@ export function createPushSet({
       body: compact,
       stop,
     });
-    return outcomeOf(outcome, previousErr, nowMs());
+    return withoutSecret(outcomeOf(outcome, previousErr, nowMs()), authorization);
   };
+}
+
+/** A Receiver that repeats its credential in an answer would have it in our log. */
+function withoutSecret(outcome: PushOutcome, secret: string | undefined): PushOutcome {
+  if (outcome.kind === 'delivered' || secret === undefined) return outcome;
+  const { description, ...answer } = outcome.answer;
+  if (description === undefined) return outcome;
+  const masked = description
+    .replaceAll(secret, '[secret]')
+    .replaceAll(secret.replace(/^\S+ /, ''), '[secret]');
+  return { ...outcome, answer: { ...answer, description: masked } };
 }
 
 function outcomeOf(outcome: FetchOutcome, previousErr: string | undefined, nowMs: Millis): PushOutcome {

@@ -4,6 +4,7 @@ import type { Stream } from '../core/stream.ts';
 import { setId, type JsonObject } from '../core/vocabulary.ts';
 import type { SetMaker } from './control-sets.ts';
 import { noSuchStream } from './manage.ts';
+import { refuseStopped } from './operate.ts';
 import type { By, StreamStore } from './ports.ts';
 
 /** Belongs to nobody. @see RFC 2606 */
@@ -18,23 +19,26 @@ export function createSamples(options: SetMaker & { readonly store: Pick<StreamS
   return async ({ id }, by) => {
     const sampled = await store.update(
       id,
-      (stream) => ({
-        stream,
-        sets: stream.eventsDelivered.map((uri): SetClaims => {
-          const now = Math.floor(by.atMs / 1_000);
-          return {
-            iss: issuer(),
-            jti: setId(newId('set')),
-            iat: now,
-            aud: stream.aud,
-            txn: newId('txn'),
-            toe: now,
-            sub_id: sampleSubject,
-            events: { [uri]: findEventType(uri)?.example ?? {} },
-          };
-        }),
-        audit: { action: 'stream.sampled', detail: { event_types: stream.eventsDelivered.length } },
-      }),
+      (stream) => {
+        refuseStopped(stream);
+        return {
+          stream,
+          sets: stream.eventsDelivered.map((uri): SetClaims => {
+            const now = Math.floor(by.atMs / 1_000);
+            return {
+              iss: issuer(),
+              jti: setId(newId('set')),
+              iat: now,
+              aud: stream.aud,
+              txn: newId('txn'),
+              toe: now,
+              sub_id: sampleSubject,
+              events: { [uri]: findEventType(uri)?.example ?? {} },
+            };
+          }),
+          audit: { action: 'stream.sampled', detail: { event_types: stream.eventsDelivered.length } },
+        };
+      },
       by,
     );
     if (sampled === undefined) throw noSuchStream();

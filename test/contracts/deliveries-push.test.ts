@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { setId, type StreamId } from '../../src/core/vocabulary.ts';
+import { streamUpdatedEventType } from '../../src/core/set-claims.ts';
 import { forEachDatabase } from '../support/databases.ts';
 import { deliveriesOf, idsOf, lease, now, of, signedAs } from '../support/deliveries.ts';
 
@@ -68,12 +69,42 @@ forEachDatabase('deliveries that are pushed', (fixture) => {
       ]);
     });
 
+    it('a credential that does not open stops its own stream and no other', async () => {
+      const [sealed, open] = [await aStream({ authorizationSealed: Buffer.from('broken') }), await aStream()];
+      await put(aSet(sealed), aSet(open));
+      const claims = await claim();
+      expect(of(sealed, claims)).toMatchObject([{ fault: 'it does not open' }]);
+      expect(of(open, claims)).toHaveLength(1);
+    });
+
+    it('streams take turns: a long queue leaves the others their places', async () => {
+      const [busy, idle] = [await aStream(), await aStream()];
+      await put(
+        ...['a', 'b', 'c', 'd'].map((principal) => aSet(busy, { principal, denies: true })),
+        aSet(idle, { principal: 'a' }),
+      );
+      const claims = await claim({ limit: 1_000 });
+      const first = claims.length;
+      expect(first).toBeGreaterThanOrEqual(5);
+      await put(
+        ...['e', 'f', 'g'].map((principal) => aSet(busy, { principal, denies: true })),
+        aSet(idle, { principal: 'b' }),
+      );
+      const next = await claim({ limit: 1, room: [[busy, 12]] });
+      expect(idsOf(idle, next)).toHaveLength(1);
+    });
+
     it('SSF §8.1.2.1: what is paused waits, but for what is about the stream itself; disabled streams get nothing', async () => {
       const paused = await aStream({ status: 'paused' });
       const disabled = await aStream({ status: 'disabled' });
       await put(
         aSet(paused),
-        aSet(paused, { id: `control-${paused}`, principal: 'stream', control: true }),
+        aSet(paused, {
+          id: `control-${paused}`,
+          principal: 'stream',
+          control: true,
+          eventType: streamUpdatedEventType,
+        }),
         aSet(disabled),
       );
       const claims = await claim();
@@ -125,7 +156,7 @@ forEachDatabase('deliveries that are pushed', (fixture) => {
       if (dead === undefined) throw new Error('nothing was claimed');
       expect(of(stream, await claim({ nowMs: lease - 1 }))).toEqual([]);
       const [heir] = of(stream, await claim({ nowMs: lease }));
-      expect(heir).toMatchObject({ id: dead.id, fence: 2, attempts: 2 });
+      expect(heir).toMatchObject({ id: dead.id, fence: 2, attempts: 1 });
       const { id } = dead;
       expect(await store().storeSigned([{ id, fence: 1, signed: signedAs(dead) }], now)).toEqual(new Set());
       await store().settle([{ id, fence: 1, state: 'delivered' }], [], now);

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createDeadLetters } from '../../src/adapters/postgres/dead-letters.ts';
 import { streamId, type StreamId } from '../../src/core/vocabulary.ts';
 import type { Claim } from '../../src/transmitter/delivery-ports.ts';
+import { streamUpdatedEventType } from '../../src/core/set-claims.ts';
 import { forEachDatabase } from '../support/databases.ts';
 import { deliveriesOf, idsOf, now, of, signedAs } from '../support/deliveries.ts';
 
@@ -25,6 +26,19 @@ forEachDatabase('deliveries', (fixture) => {
     expect(states).toEqual(['pending', 'cancelled', 'pending', 'pending', 'pending']);
   });
 
+  it('what one signal says of many names outdates nothing of itself, however many rows it takes', async () => {
+    const stream = await aStream();
+    const sets = Array.from({ length: 1_100 }, (_, n) =>
+      aSet(stream, { id: `n${n}-${stream}`, principal: 'p', family: 'account' }),
+    );
+    await put(...sets);
+    const { rows } = await fixture.database.pool.query(
+      'SELECT state, count(*)::int AS n FROM hub.deliveries WHERE stream_id = $1 GROUP BY state',
+      [stream],
+    );
+    expect(rows).toEqual([{ state: 'pending', n: 1_100 }]);
+  });
+
   it('a stream that is gone is sent nothing, and the others get theirs', async () => {
     const stream = await aStream();
     await put(aSet(streamId('str_gone')), aSet(stream, { id: `here-${stream}` }));
@@ -40,9 +54,42 @@ forEachDatabase('deliveries', (fixture) => {
         now,
       );
 
+    it('a kill goes before what others wait for, never before what its own principal waits for', async () => {
+      const stream = await aStream({ method: 'poll' });
+      await put(
+        aSet(stream, { id: `bulk-${stream}`, principal: 'bulk' }),
+        aSet(stream, { id: `enable-${stream}`, principal: 'p' }),
+        aSet(stream, { id: `disable-${stream}`, principal: 'p', denies: true }),
+        aSet(stream, { id: `kill-${stream}`, principal: 'q', denies: true }),
+      );
+      const handed: string[] = [];
+      for (let n = 0; n < 4; n += 1) {
+        const { taken } = await take(stream, 1);
+        handed.push(...taken.map(({ id }) => id));
+        await signAll(taken);
+        await store().acknowledge(stream, handed, new Map(), now);
+      }
+      expect(handed).toEqual(['kill', 'bulk', 'enable', 'disable'].map((name) => `${name}-${stream}`));
+    });
+
+    it('nothing follows what was handed out and not acknowledged, if it is of the same principal', async () => {
+      const stream = await aStream({ method: 'poll' });
+      await put(
+        aSet(stream, { id: `first-${stream}`, principal: 'p' }),
+        aSet(stream, { id: `second-${stream}`, principal: 'p' }),
+        aSet(stream, { id: `other-${stream}`, principal: 'q' }),
+      );
+      expect((await take(stream, 1)).taken.map(({ id }) => id)).toEqual([`first-${stream}`]);
+      expect((await take(stream)).taken.map(({ id }) => id)).toEqual([`other-${stream}`]);
+      expect((await take(stream, 2, now + 30_000)).taken.map(({ id }) => id)).toEqual([
+        `first-${stream}`,
+        `second-${stream}`,
+      ]);
+    });
+
     it('RFC 8936 §2.3: hands out in order, up to the limit, says whether there is more, and again what was not acknowledged', async () => {
       const stream = await aStream({ method: 'poll' });
-      await put(...['1', '2', '3'].map((n) => aSet(stream, { id: `${n}-${stream}` })));
+      await put(...['1', '2', '3'].map((n) => aSet(stream, { id: `${n}-${stream}`, principal: n })));
       const first = await take(stream, 2);
       expect([first.taken.map(({ id }) => id), first.more]).toEqual([[`1-${stream}`, `2-${stream}`], true]);
       const second = await take(stream);
@@ -84,7 +131,15 @@ forEachDatabase('deliveries', (fixture) => {
     it('SSF §8.1.5: of a stream that was paused or disabled the last word is still there to fetch', async () => {
       for (const status of ['paused', 'disabled'] as const) {
         const stream = await aStream({ method: 'poll' });
-        await put(aSet(stream), aSet(stream, { id: `updated-${stream}`, principal: 's', control: true }));
+        await put(
+          aSet(stream),
+          aSet(stream, {
+            id: `updated-${stream}`,
+            principal: 's',
+            control: true,
+            eventType: streamUpdatedEventType,
+          }),
+        );
         await fixture.database.pool.query('UPDATE hub.streams SET status = $2 WHERE id = $1', [
           stream,
           status,

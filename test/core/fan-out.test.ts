@@ -8,6 +8,7 @@ import { setId, streamId } from '../../src/core/vocabulary.ts';
 import {
   aMemory,
   anAgent,
+  aRevocation,
   aResolution,
   aSource,
   aStatement,
@@ -49,7 +50,8 @@ describe('what is told about a signal', () => {
   it.each(eventTypes.map((type) => [type.name, type] as const))(
     'RFC 8417 §2.2: %s travels as one event of CAEP or RISC with a payload that its schema takes, or not at all',
     (name, type) => {
-      for (const telling of told({ event: name, data: example(name) })) {
+      const memory = { familyEntries: [aRevocation()] };
+      for (const telling of told({ event: name, data: example(name), memory })) {
         const sent = findEventType(telling.eventType);
         expect(sent?.profile).not.toBe('caep-hub');
         expect(sent && checkEventData(sent, telling.payload)).toEqual([]);
@@ -58,7 +60,7 @@ describe('what is told about a signal', () => {
         );
         if (type.profile === 'caep') expect(telling.eventType).toBe(type.uri);
       }
-      const isTold = told({ event: name, data: example(name) }).length > 0;
+      const isTold = told({ event: name, data: example(name), memory }).length > 0;
       expect(isTold).toBe(type.downstreamAs !== null);
     },
   );
@@ -113,6 +115,11 @@ describe('what is told about a signal', () => {
     expect(told({ event: 'account-disabled', subject })[0]).toMatchObject({ subject });
   });
 
+  it('who lifts nothing is not passed on: another source may still deny', () => {
+    expect(told({ event: 'account-enabled' })).toEqual([]);
+    expect(told({ event: 'account-enabled', memory: { familyEntries: [aRevocation()] } })).toHaveLength(1);
+  });
+
   it('what is held, outdated or not the source’s to say is told to nobody', () => {
     expect(told({ event: 'account-disabled', memory: { killsInLastMinute: 1_000 } })).toEqual([]);
     const newest = { eventType: uriOf('account-disabled'), eventTime: nowSeconds };
@@ -136,7 +143,11 @@ describe('what is told about a signal', () => {
   });
 
   it('opposing events carry their family, so that the newer makes the older unnecessary', () => {
-    expect(told({ event: 'account-disabled' })[0]?.family).toBe('account');
+    expect(told({ event: 'account-disabled' })[0]?.family).toMatch(/^account \{/);
+    const subject = { format: 'email', email: 'alice@example.com' };
+    expect(told({ event: 'account-disabled', subject })[0]?.family).not.toBe(
+      told({ event: 'account-disabled' })[0]?.family,
+    );
     expect(told()[0]).not.toHaveProperty('family');
   });
 });

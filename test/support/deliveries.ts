@@ -19,7 +19,11 @@ export function deliveriesOf(fixture: DatabaseFixture) {
   const store = () =>
     createDeliveryStore({
       database: fixture.database,
-      openAuthorization: (stream, sealed) => `${stream} ${Buffer.from(sealed).toString()}`,
+      openAuthorization(stream, sealed) {
+        const text = Buffer.from(sealed).toString();
+        if (text === 'broken') throw new Error('it does not open');
+        return `${stream} ${text}`;
+      },
     });
 
   async function aStream(parts: Partial<typeof streams.$inferInsert> = {}): Promise<StreamId> {

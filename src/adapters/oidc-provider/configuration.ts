@@ -47,7 +47,7 @@ const off = { enabled: false } as const;
 export function configurationOf(options: TokenEndpointOptions, errors: typeof Errors): Configuration {
   const { issuer, key, nonceSecret } = options;
   return {
-    jwks: { keys: [{ ...key.privateJwk }] },
+    jwks: { keys: [{ ...key.privateJwk() }] },
     scopes: grantableScopes,
     responseTypes: [],
     claims: {},

@@ -1,5 +1,5 @@
 import { eq } from 'drizzle-orm';
-import type { AuthorizationKeyStore, Jwk } from '../../authorization/ports.ts';
+import type { AuthorizationKey, AuthorizationKeyStore, Jwk } from '../../authorization/ports.ts';
 import type { Sealer } from '../system/sealer.ts';
 import type { Database } from './database.ts';
 import { authorizationKeys } from './schema-clients.ts';
@@ -10,14 +10,15 @@ export function createAuthorizationKeyStore(options: {
 }): AuthorizationKeyStore {
   const { database, sealer } = options;
 
-  async function read() {
+  async function read(): Promise<AuthorizationKey | undefined> {
     const [row] = await database.db
       .select()
       .from(authorizationKeys)
       .where(eq(authorizationKeys.current, true));
     if (row === undefined) return undefined;
     const { kid, publicJwk, privateSealed } = row;
-    return { kid, publicJwk, privateJwk: JSON.parse(sealer.open(privateSealed, contextOf(kid))) as Jwk };
+    const privateJwk = () => JSON.parse(sealer.open(privateSealed, contextOf(kid))) as Jwk;
+    return { kid, publicJwk, privateJwk };
   }
 
   return {

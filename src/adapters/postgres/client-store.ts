@@ -1,15 +1,16 @@
-import { and, asc, eq, gt, isNull } from 'drizzle-orm';
+import { and, asc, eq, gt, isNull, sql } from 'drizzle-orm';
 import type { Change, Client, ClientStore, NewClient } from '../../authorization/ports.ts';
 import { Problem } from '../../core/problem.ts';
 import { clientId, sourceId, type JsonObject } from '../../core/vocabulary.ts';
 import { scopes } from '../../http/caller.ts';
 import type { Announcer, AuditEntry } from '../../pipeline/ports.ts';
 import { insertAudit } from './audit-store.ts';
-import type { Database } from './database.ts';
+import type { Database, Statements } from './database.ts';
 import { ensureSource } from './ensure-source.ts';
 import { clients } from './schema-clients.ts';
 import { sources } from './schema.ts';
 import { toSource } from './source-store.ts';
+import { countChange } from './stream-rows.ts';
 
 export function createClientStore(options: {
   readonly database: Database;
@@ -63,15 +64,25 @@ export function createClientStore(options: {
           .returning();
         if (revoked !== undefined) {
           await insertAudit(tx, [toEntry('client.revoked', toClient(revoked), change)]);
+          await disableStreams(tx, id, change.atMs);
           return true;
         }
         const before = await tx.select({ id: clients.id }).from(clients).where(eq(clients.id, id));
         return before.length > 0;
       });
       announcer.announce('tokens');
+      announcer.announce('streams');
       return found;
     },
   };
+}
+
+/** Who may call no more is sent nothing more. What waits is dropped when somebody enables a stream again. */
+async function disableStreams(tx: Statements, id: string, atMs: number): Promise<void> {
+  const { rowCount } = await tx.execute(sql`
+    UPDATE hub.streams SET status = 'disabled', status_reason = 'Its client was revoked.', updated_at_ms = ${atMs}
+     WHERE receiver = ${`client:${id}`} AND status <> 'disabled'`);
+  if ((rowCount ?? 0) > 0) await countChange(tx);
 }
 
 const nameTaken = ({ id }: NewClient): Problem =>

@@ -40,6 +40,12 @@ export async function commitGroup(
     group.flatMap(({ decision }) => decision.undoes ?? []),
   );
   const planned = await planEntries(tx, group);
+  // Before the end of the feed is held: no other node waits for what goes to receivers.
+  await insertSets(
+    tx,
+    group.flatMap(({ signalId, sets }) => sets.map((set) => ({ ...set, signalId }))),
+    nowMs,
+  );
   const endings = distinctEndings([...(await endingsOfReleased(tx, group)), ...group.flatMap(endingsOf)]);
   const change = { endings, endTo: 'lifted', puts: planned.flat() } as const;
   const placed = isNothing(change) ? nothing : await placeChange(tx, change, nowMs);
@@ -66,11 +72,6 @@ export async function commitGroup(
   await together([
     placed.write(),
     recordSignals(tx, answered, nowMs),
-    insertSets(
-      tx,
-      group.flatMap(({ signalId, sets }) => sets.map((set) => ({ ...set, signalId }))),
-      nowMs,
-    ),
     insertAudit(
       tx,
       answered.flatMap(({ decided, effects }) => auditEntries(decided, effects, nowMs)),

@@ -20,7 +20,8 @@ export async function insertControlSets(
       jti: claims.jti,
       streamId: id,
       principal: `stream:${id}`,
-      denies: false,
+      // Goes before whatever else waits.
+      denies: true,
       control: true,
       eventType: Object.keys(claims.events)[0] ?? '',
       claims,

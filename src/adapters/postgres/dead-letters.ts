@@ -49,7 +49,7 @@ export function createDeadLetters(options: {
       const replayed = await database.transact(async (tx) => {
         const { rowCount } = await tx.execute(sql`
           UPDATE hub.deliveries SET state = 'pending', attempts = 0, due_at_ms = ${by.atMs}, settled_at_ms = NULL,
-                 claimed_until_ms = 0, created_at_ms = ${by.atMs}
+                 claimed_until_ms = 0, created_at_ms = ${by.atMs}, first_sent_at_ms = NULL, last_answer = NULL
            WHERE seq IN (SELECT d.seq FROM hub.deliveries d WHERE ${which} ORDER BY d.seq LIMIT ${replayMax})`);
         const count = rowCount ?? 0;
         if (count > 0) {

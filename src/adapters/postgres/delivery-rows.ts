@@ -4,7 +4,6 @@ import type { Millis, SignalId } from '../../core/vocabulary.ts';
 import { chunksOf } from './chunks.ts';
 import type { Statements } from './database.ts';
 import { rowsPerStatementMax } from './feed-append.ts';
-import { together } from './together.ts';
 
 export type NewDelivery = PlannedSet & { readonly signalId?: SignalId; readonly control?: boolean };
 
@@ -15,14 +14,18 @@ export type NewDelivery = PlannedSet & { readonly signalId?: SignalId; readonly 
  * @see SSF 1.0 §8.1.2.1
  */
 export async function insertSets(tx: Statements, sets: readonly NewDelivery[], nowMs: Millis): Promise<void> {
-  for (const chunk of chunksOf(sets, rowsPerStatementMax)) {
-    await together([cancelOutdated(tx, chunk, nowMs), insertChunk(tx, chunk, nowMs)]);
-  }
+  const outdating = sets.filter(({ family }) => family !== undefined);
+  // All of it before the first insert: what one signal says of several names outdates nothing of itself.
+  for (const chunk of chunksOf(outdating, rowsPerStatementMax)) await cancelOutdated(tx, chunk, nowMs);
+  for (const chunk of chunksOf(sets, rowsPerStatementMax)) await insertChunk(tx, chunk, nowMs);
 }
 
-async function cancelOutdated(tx: Statements, sets: readonly NewDelivery[], nowMs: Millis): Promise<void> {
-  const outdating = sets.filter(({ family }) => family !== undefined);
-  if (outdating.length === 0) return;
+/** What somebody claims at this moment is on its way, and goes first. */
+async function cancelOutdated(
+  tx: Statements,
+  outdating: readonly NewDelivery[],
+  nowMs: Millis,
+): Promise<void> {
   await tx.execute(sql`
     UPDATE hub.deliveries SET state = 'cancelled', settled_at_ms = ${nowMs} WHERE seq IN (
       SELECT d.seq FROM unnest(${sql.param(outdating.map(({ streamId }) => streamId))}::text[],
@@ -31,7 +34,8 @@ async function cancelOutdated(tx: Statements, sets: readonly NewDelivery[], nowM
        CROSS JOIN LATERAL (
          SELECT d.seq FROM hub.deliveries d
           WHERE d.state = 'pending' AND d.stream_id = x.stream_id AND d.principal = x.principal AND d.family = x.family
-            AND d.attempts = 0 AND d.compact IS NULL AND d.claimed_until_ms = 0) d)`);
+            AND d.attempts = 0 AND d.compact IS NULL AND d.claimed_until_ms = 0
+          ORDER BY d.seq FOR UPDATE SKIP LOCKED) d)`);
 }
 
 async function insertChunk(tx: Statements, sets: readonly NewDelivery[], nowMs: Millis): Promise<void> {

@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import type { SetClaims } from '../../core/set-claims.ts';
+import { streamUpdatedEventType, type SetClaims } from '../../core/set-claims.ts';
 import type { SigningAlgorithm } from '../../core/stream.ts';
 import { setId, streamId, type Millis, type StreamId } from '../../core/vocabulary.ts';
 import type {
@@ -16,13 +16,26 @@ import { together } from './together.ts';
 /** Reads what a stream's Authorization value was sealed to. */
 export type OpenAuthorization = (stream: StreamId, sealed: Uint8Array) => string;
 
+/** Of one stream so many that wait are looked at for what may go next: a long queue of one principal costs no more. */
+const lookedAtMax = 512;
+
 /** No other that is pending comes before it: of its principal it is the first. */
 const isFirst = sql`NOT EXISTS (
   SELECT FROM hub.deliveries e
    WHERE e.state = 'pending' AND e.stream_id = d.stream_id AND e.principal = d.principal AND e.seq < d.seq)`;
 
-/** A paused stream still tells that it was paused; a disabled one, too. @see SSF 1.0 §8.1.5 */
-const mayLeave = sql`(s.status = 'enabled' OR d.control)`;
+/** A paused stream still tells that it was paused, a disabled one that it was disabled, and nothing else. @see SSF 1.0 §8.1.5 */
+const mayLeave = sql`(s.status = 'enabled' OR (d.control AND d.event_type = ${streamUpdatedEventType}))`;
+
+/** Pending, not handed out, and of a stream that is going. */
+const mayBeTaken = (stream: StreamId, nowMs: Millis) => sql`
+  d.state = 'pending' AND d.stream_id = ${stream} AND d.claimed_until_ms <= ${nowMs} AND ${mayLeave}`;
+
+/** Nothing of its principal that comes before it is still handed out: that would come again after it. */
+const noneBeforeIsOut = (nowMs: Millis) => sql`NOT EXISTS (
+  SELECT FROM hub.deliveries e
+   WHERE e.state = 'pending' AND e.stream_id = d.stream_id AND e.principal = d.principal AND e.seq < d.seq
+     AND e.claimed_until_ms > ${nowMs})`;
 
 export function createDeliveryStore(options: {
   readonly database: Database;
@@ -32,37 +45,47 @@ export function createDeliveryStore(options: {
   return {
     async claimPushes({ nowMs, untilMs, room, roomMax, trialFrom, limit }) {
       const { rows } = await database.db.execute<PushRow>(sql`
-        WITH next AS (
-          SELECT n.seq, n.stream_id, row_number() OVER (PARTITION BY n.stream_id ORDER BY n.denies DESC, n.seq) AS nth, n.denies,
-                 s.failures_in_row >= ${trialFrom} AS fails
-            FROM hub.streams s
-           CROSS JOIN LATERAL (
-             SELECT d.seq, d.stream_id, d.denies FROM hub.deliveries d
-              WHERE d.state = 'pending' AND d.stream_id = s.id AND d.due_at_ms <= ${nowMs} AND d.claimed_until_ms <= ${nowMs}
-                AND ${mayLeave} AND ${isFirst}
-              ORDER BY d.denies DESC, d.seq LIMIT ${roomMax} FOR UPDATE OF d SKIP LOCKED) n
-           WHERE s.method = 'push' AND s.blocked_until_ms <= ${nowMs}),
-        chosen AS (
-          SELECT n.seq FROM next n
-            LEFT JOIN unnest(${sql.param([...room.keys()])}::text[], ${sql.param([...room.values()])}::integer[]) AS r (id, room)
-              ON r.id = n.stream_id
-           WHERE n.nth <= CASE WHEN NOT n.fails THEN coalesce(r.room, ${roomMax}) WHEN r.id IS NULL THEN 1 ELSE 0 END
-           ORDER BY n.denies DESC, n.seq LIMIT ${limit})
-        UPDATE hub.deliveries d
-           SET claimed_until_ms = ${untilMs}, fence = d.fence + 1, attempts = d.attempts + 1
-          FROM chosen c JOIN hub.deliveries o ON o.seq = c.seq JOIN hub.streams s ON s.id = o.stream_id
+        WITH busy AS (
+          SELECT * FROM unnest(${sql.param([...room.keys()])}::text[], ${sql.param([...room.values()])}::integer[]) AS r (id, room)),
+        may AS (
+          SELECT s.id, CASE WHEN s.failures_in_row < ${trialFrom} THEN coalesce(b.room, ${roomMax}::integer)
+                            WHEN b.id IS NULL THEN 1 ELSE 0 END AS room,
+                 ${roomMax}::integer - coalesce(b.room, ${roomMax}::integer) AS out
+            FROM hub.streams s LEFT JOIN busy b ON b.id = s.id
+           WHERE s.method = 'push' AND s.status = 'enabled' AND s.blocked_until_ms <= ${nowMs}),
+        next AS (
+          SELECT n.seq, n.denies, m.room, m.out + row_number() OVER (PARTITION BY m.id ORDER BY n.denies DESC, n.seq) AS turn,
+                 row_number() OVER (PARTITION BY m.id ORDER BY n.denies DESC, n.seq) AS nth
+            FROM may m CROSS JOIN LATERAL (
+              SELECT d.seq, d.denies FROM (
+                SELECT f.* FROM hub.deliveries f WHERE f.state = 'pending' AND f.stream_id = m.id
+                 ORDER BY f.denies DESC, f.seq LIMIT ${lookedAtMax}) d
+               WHERE d.due_at_ms <= ${nowMs} AND d.claimed_until_ms <= ${nowMs} AND ${isFirst}
+               ORDER BY d.denies DESC, d.seq LIMIT ${roomMax}) n
+           WHERE m.room > 0
+          UNION ALL
+          SELECT d.seq, d.denies, 1, 0, 1 FROM hub.deliveries d JOIN hub.streams s ON s.id = d.stream_id
+           WHERE d.state = 'pending' AND d.control AND d.event_type = ${streamUpdatedEventType} AND s.method = 'push'
+             AND s.status <> 'enabled' AND s.blocked_until_ms <= ${nowMs} AND d.due_at_ms <= ${nowMs}
+             AND d.claimed_until_ms <= ${nowMs}),
+        chosen AS (SELECT seq FROM next WHERE nth <= room ORDER BY turn, denies DESC, seq LIMIT ${limit}),
+        locked AS (
+          SELECT d.seq FROM hub.deliveries d WHERE d.seq IN (SELECT seq FROM chosen) AND d.state = 'pending'
+             AND d.claimed_until_ms <= ${nowMs} ORDER BY d.seq FOR UPDATE SKIP LOCKED)
+        UPDATE hub.deliveries d SET claimed_until_ms = ${untilMs}, fence = d.fence + 1
+          FROM locked c JOIN hub.deliveries o ON o.seq = c.seq JOIN hub.streams s ON s.id = o.stream_id
          WHERE d.seq = c.seq
         RETURNING ${claimColumns}, s.endpoint_url, s.authorization_sealed, s.failures_in_row,
-                  d.last_answer ->> 'err' AS previous_err`);
+                  d.last_answer ->> 'err' AS previous_err, d.first_sent_at_ms::float8 AS first_sent_at_ms`);
       return rows.map(
         (row): ClaimedPush => ({
           ...toClaim(row),
+          attempts: row.attempts + 1,
           endpointUrl: row.endpoint_url,
+          ...(row.first_sent_at_ms === null ? {} : { firstSentAtMs: row.first_sent_at_ms }),
           failuresInRow: row.failures_in_row,
           ...(row.previous_err === null ? {} : { previousErr: row.previous_err }),
-          ...(row.authorization_sealed === null
-            ? {}
-            : { authorization: openAuthorization(streamId(row.stream_id), row.authorization_sealed) }),
+          ...authorizationOf(row, openAuthorization),
         }),
       );
     },
@@ -70,36 +93,55 @@ export function createDeliveryStore(options: {
     async keepClaims(claims, untilMs) {
       if (claims.length === 0) return;
       await database.db.execute(sql`
-        UPDATE hub.deliveries d SET claimed_until_ms = ${untilMs} FROM ${claimsOf(claims)}
-         WHERE d.jti = x.jti AND d.fence = x.fence AND d.state = 'pending'`);
+        UPDATE hub.deliveries SET claimed_until_ms = ${untilMs} WHERE seq IN (
+          SELECT d.seq FROM ${claimsOf(claims)} JOIN hub.deliveries d ON d.jti = x.jti AND d.fence = x.fence
+           WHERE d.state = 'pending' ORDER BY d.seq FOR UPDATE OF d SKIP LOCKED)`);
     },
 
     async storeSigned(signed, nowMs) {
       const { rows } = await database.db.execute<{ jti: string }>(sql`
+        WITH x AS (
+          SELECT d.seq, y.compact, y.kid
+            FROM unnest(${sql.param(signed.map(({ id }) => id))}::text[],
+                        ${sql.param(signed.map(({ fence }) => fence))}::bigint[],
+                        ${sql.param(signed.map((one) => one.signed.compact))}::text[],
+                        ${sql.param(signed.map((one) => one.signed.kid))}::text[]) AS y (jti, fence, compact, kid)
+            JOIN hub.deliveries d ON d.jti = y.jti AND d.fence = y.fence
+           WHERE d.state = 'pending' ORDER BY d.seq FOR UPDATE OF d)
         UPDATE hub.deliveries d
            SET compact = x.compact, kid = x.kid, first_sent_at_ms = coalesce(d.first_sent_at_ms, ${nowMs})
-          FROM unnest(${sql.param(signed.map(({ id }) => id))}::text[],
-                      ${sql.param(signed.map(({ fence }) => fence))}::bigint[],
-                      ${sql.param(signed.map((one) => one.signed.compact))}::text[],
-                      ${sql.param(signed.map((one) => one.signed.kid))}::text[]) AS x (jti, fence, compact, kid)
-         WHERE d.jti = x.jti AND d.fence = x.fence AND d.state = 'pending'
+          FROM x WHERE d.seq = x.seq
         RETURNING d.jti`);
       return new Set(rows.map(({ jti }) => setId(jti)));
     },
 
     async settle(settlements, endpoints, nowMs) {
       await database.transact(async (tx) => {
-        await together([settleRows(tx, settlements, nowMs), noteEndpoints(tx, endpoints)]);
+        await together([
+          noteEndpoints(tx, endpoints),
+          settleRows(tx, settlements, nowMs),
+          hurry(tx, endpoints, nowMs),
+        ]);
       });
     },
 
     async takeForPoll(stream, { nowMs, untilMs, limit }) {
       const { rows } = await database.db.execute<ClaimRow>(sql`
-        WITH chosen AS (
+        WITH kills AS (
+          SELECT d.seq FROM (
+            SELECT f.seq FROM hub.deliveries f WHERE f.state = 'pending' AND f.stream_id = ${stream} AND f.denies
+             ORDER BY f.seq LIMIT ${lookedAtMax}) f
+            JOIN hub.deliveries d ON d.seq = f.seq JOIN hub.streams s ON s.id = d.stream_id
+           WHERE ${isFirst} AND ${mayBeTaken(stream, nowMs)}
+           ORDER BY d.seq LIMIT ${limit + 1} FOR UPDATE OF d SKIP LOCKED),
+        oldest AS (
           SELECT d.seq FROM hub.deliveries d JOIN hub.streams s ON s.id = d.stream_id
-           WHERE d.state = 'pending' AND d.stream_id = ${stream} AND d.claimed_until_ms <= ${nowMs} AND ${mayLeave}
-           ORDER BY d.denies DESC, d.seq LIMIT ${limit + 1} FOR UPDATE OF d SKIP LOCKED),
-        taken AS (SELECT seq FROM chosen LIMIT ${limit}),
+           WHERE ${mayBeTaken(stream, nowMs)} AND ${noneBeforeIsOut(nowMs)}
+           ORDER BY d.seq LIMIT ${limit + 1} FOR UPDATE OF d SKIP LOCKED),
+        chosen AS (
+          SELECT seq, min(turn) AS turn FROM (
+            SELECT seq, 0 AS turn FROM kills UNION ALL SELECT seq, 1 FROM oldest) found GROUP BY seq),
+        taken AS (SELECT seq FROM chosen ORDER BY turn, seq LIMIT ${limit}),
         claimed AS (
           UPDATE hub.deliveries d
              SET claimed_until_ms = ${untilMs}, fence = d.fence + 1, attempts = d.attempts + 1
@@ -148,7 +190,21 @@ type PushRow = ClaimRow & {
   readonly authorization_sealed: Uint8Array | null;
   readonly failures_in_row: number;
   readonly previous_err: string | null;
+  readonly first_sent_at_ms: Millis | null;
 };
+
+/** One that does not open stops its own stream, and no other. */
+function authorizationOf(
+  { stream_id: id, authorization_sealed: sealed }: PushRow,
+  open: OpenAuthorization,
+): Pick<ClaimedPush, 'authorization' | 'fault'> {
+  if (sealed === null) return {};
+  try {
+    return { authorization: open(streamId(id), sealed) };
+  } catch (error) {
+    return { fault: error instanceof Error ? error.message : 'The Authorization value does not open.' };
+  }
+}
 
 const toClaim = (row: ClaimRow): Claim => ({
   id: setId(row.jti),
@@ -175,12 +231,28 @@ async function settleRows(tx: Statements, settlements: readonly Settlement[], no
     answer: answerOf(one.answer, nowMs),
   }));
   await tx.execute(sql`
+    WITH x AS (
+      SELECT d.seq, y.state, y.due_at_ms, y.answer FROM json_to_recordset(${JSON.stringify(rows)}::json)
+          AS y (jti text, fence bigint, state text, due_at_ms bigint, answer jsonb)
+        JOIN hub.deliveries d ON d.jti = y.jti AND d.fence = y.fence
+       WHERE d.state = 'pending' ORDER BY d.seq FOR UPDATE OF d)
     UPDATE hub.deliveries d
-       SET state = x.state, due_at_ms = x.due_at_ms, claimed_until_ms = 0, last_answer = x.answer,
+       SET state = x.state, due_at_ms = x.due_at_ms, claimed_until_ms = 0, last_answer = x.answer, attempts = d.attempts + 1,
            settled_at_ms = CASE WHEN x.state = 'pending' THEN NULL ELSE ${nowMs}::bigint END
-      FROM json_to_recordset(${JSON.stringify(rows)}::json)
-        AS x (jti text, fence bigint, state text, due_at_ms bigint, answer jsonb)
-     WHERE d.jti = x.jti AND d.fence = x.fence AND d.state = 'pending'`);
+      FROM x WHERE d.seq = x.seq`);
+}
+
+/** Where an endpoint is back nothing waits for its own next attempt any more, least of all a kill behind it. */
+async function hurry(tx: Statements, endpoints: readonly EndpointState[], nowMs: Millis): Promise<void> {
+  const back = endpoints.filter((one) => one.failuresInRow === 0 && one.blockedUntilMs <= nowMs);
+  if (back.length === 0) return;
+  await tx.execute(sql`
+    UPDATE hub.deliveries SET due_at_ms = ${nowMs} WHERE seq IN (
+      SELECT d.seq FROM unnest(${sql.param(back.map(({ streamId: id }) => id))}::text[]) AS x (id)
+       CROSS JOIN LATERAL (
+         SELECT d.seq FROM hub.deliveries d
+          WHERE d.state = 'pending' AND d.stream_id = x.id AND d.due_at_ms > ${nowMs} AND d.claimed_until_ms = 0
+          ORDER BY d.denies DESC, d.seq LIMIT ${lookedAtMax} FOR UPDATE SKIP LOCKED) d)`);
 }
 
 const answerOf = (answer: PushAnswer | undefined, nowMs: Millis) =>

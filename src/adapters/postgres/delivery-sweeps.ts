@@ -22,26 +22,38 @@ export async function sweepDeliveries(database: Database, nowMs: Millis, stop: A
   const givenUp = JSON.stringify({ err: 'expired', description: 'It waited too long.', at_ms: nowMs });
   const steps = [
     sql`DELETE FROM hub.deliveries WHERE seq = ANY (ARRAY(
-      SELECT seq FROM hub.deliveries WHERE state <> 'pending'
-         AND settled_at_ms < CASE WHEN state = 'dead' THEN ${nowMs - deadKeptMs} ELSE ${nowMs - settledKeptMs} END
+      SELECT seq FROM hub.deliveries WHERE state IN ('delivered', 'cancelled') AND settled_at_ms < ${nowMs - settledKeptMs}
+       LIMIT ${rowsPerStatementMax}))`,
+    sql`DELETE FROM hub.deliveries WHERE seq = ANY (ARRAY(
+      SELECT seq FROM hub.deliveries WHERE state = 'dead' AND settled_at_ms < ${nowMs - deadKeptMs}
        LIMIT ${rowsPerStatementMax}))`,
     sql`UPDATE hub.deliveries SET state = 'dead', settled_at_ms = ${nowMs}, last_answer = ${givenUp}::jsonb
          WHERE seq = ANY (ARRAY(
-      SELECT seq FROM hub.deliveries WHERE state = 'pending' AND created_at_ms < ${nowMs - deadKeptMs} LIMIT ${rowsPerStatementMax}))`,
+      SELECT d.seq FROM hub.streams s CROSS JOIN LATERAL (
+        SELECT e.seq, e.created_at_ms FROM hub.deliveries e WHERE e.stream_id = s.id AND e.state = 'pending'
+         ORDER BY e.seq LIMIT ${rowsPerStatementMax}) d
+       WHERE d.created_at_ms < ${nowMs - deadKeptMs} LIMIT ${rowsPerStatementMax}))`,
     sql`UPDATE hub.deliveries SET state = 'dead', settled_at_ms = ${nowMs}, last_answer = ${givenUp}::jsonb
          WHERE seq = ANY (ARRAY(
       SELECT d.seq FROM hub.streams s CROSS JOIN LATERAL (
         SELECT e.seq FROM hub.deliveries e WHERE e.stream_id = s.id AND e.state = 'pending'
-         ORDER BY e.denies DESC, e.seq DESC OFFSET ${pendingPerStreamMax} LIMIT ${rowsPerStatementMax}) d
+         ORDER BY e.seq DESC OFFSET ${pendingPerStreamMax} LIMIT ${rowsPerStatementMax}) d
        LIMIT ${rowsPerStatementMax}))`,
   ];
   let total = 0;
+  const failures: unknown[] = [];
   for (const step of steps) {
-    for (let rows = rowsPerStatementMax; rows === rowsPerStatementMax && !stop.aborted; ) {
-      rows = (await database.db.execute(step)).rowCount ?? 0;
-      total += rows;
+    try {
+      for (let rows = rowsPerStatementMax; rows === rowsPerStatementMax && !stop.aborted; ) {
+        rows = (await database.db.execute(step)).rowCount ?? 0;
+        total += rows;
+      }
+    } catch (error) {
+      // What one step cannot do keeps no other from its work.
+      failures.push(error);
     }
   }
+  if (failures.length > 0) throw new AggregateError(failures, 'deliveries were not all swept');
   return total;
 }
 
