@@ -1,8 +1,8 @@
 import { eventTypes } from './event-types.ts';
 
-/** URIs of all that a stream may carry: the events of CAEP and RISC. Ours are for the hub's own doors. */
+/** URIs of all that a stream may carry: the events of CAEP and RISC, but for those that travel as another. */
 export const eventsSupported: readonly string[] = eventTypes
-  .filter(({ profile }) => profile !== 'caep-hub')
+  .filter(({ downstreamAs }) => downstreamAs === undefined)
   .map(({ uri }) => uri);
 
 const supported = new Set(eventsSupported);

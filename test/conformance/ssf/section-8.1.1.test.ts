@@ -39,6 +39,8 @@ describe('SSF 1.0 §8.1.1.1: creating a stream', () => {
     expect(answer.body['events_supported']).toEqual(
       expect.arrayContaining([caep('credential-change'), expect.stringContaining('/risc/')]),
     );
+    const travelsAsAnother = expect.stringMatching(/sessions-revoked$|^urn:caep-hub:/);
+    expect(answer.body['events_supported']).not.toContainEqual(travelsAsAnother);
     expect(await read(String(answer.body['stream_id']))).toEqual(answer.body);
     const { status } = (
       await receiver.call('GET', `/ssf/status?stream_id=${String(answer.body['stream_id'])}`)
