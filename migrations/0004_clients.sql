@@ -8,7 +8,6 @@ CREATE TABLE hub.clients (
   secret_sha256 bytea,                       -- of 32 random bytes
   jwks jsonb,                                -- public keys that sign its assertions
   dpop_bound boolean NOT NULL DEFAULT false, -- gets tokens only that are bound to a key
-  profile text CHECK (profile IN ('caep-interop')),
   source_id text NOT NULL REFERENCES hub.sources (id),
   created_at_ms bigint NOT NULL,
   revoked_at_ms bigint,

@@ -1,7 +1,7 @@
 import { Type, type Static } from 'typebox';
 import { scopes } from '../http/caller.ts';
 import type { ClientRequest } from './make-client.ts';
-import { type Client, clientAuthMethods, clientProfiles } from './ports.ts';
+import { type Client, clientAuthMethods } from './ports.ts';
 
 const keysMax = 10;
 
@@ -40,11 +40,6 @@ export const ClientBody = Type.Object(
         description: 'It gets tokens only that are bound to a key of its own (DPoP). Default false.',
       }),
     ),
-    profile: Type.Optional(
-      Type.Enum([...clientProfiles], {
-        description: 'What its streams are when it asks for nothing: `caep-interop` is RS256, all subjects.',
-      }),
-    ),
     source: Type.Optional(
       Type.String({
         maxLength: 64,
@@ -66,7 +61,6 @@ const clientMembers = {
     }),
   ),
   dpop_bound: Type.Boolean(),
-  profile: Type.Optional(Type.String()),
   source: Type.String({ examples: ['soc-receiver'] }),
   created_at_ms: Type.Integer({ examples: [1_763_764_000_123] }),
   revoked_at_ms: Type.Optional(Type.Integer()),
@@ -104,7 +98,6 @@ export const toClientRequest = (body: Static<typeof ClientBody>): ClientRequest 
   authMethod: body.auth_method ?? 'client_secret_basic',
   ...(body.jwks === undefined ? {} : { jwks: { keys: body.jwks.keys } }),
   ...(body.dpop_bound === undefined ? {} : { dpopBound: body.dpop_bound }),
-  ...(body.profile === undefined ? {} : { profile: body.profile }),
   ...(body.source === undefined ? {} : { source: body.source }),
 });
 
@@ -115,7 +108,6 @@ export const toClientReply = (client: Client): Static<typeof ClientReply> => ({
   auth_method: client.authMethod,
   ...(client.jwks === undefined ? {} : { jwks: { keys: client.jwks.keys.map((key) => ({ ...key })) } }),
   dpop_bound: client.dpopBound,
-  ...(client.profile === undefined ? {} : { profile: client.profile }),
   source: client.sourceId,
   created_at_ms: client.createdAtMs,
   ...(client.revokedAtMs === undefined ? {} : { revoked_at_ms: client.revokedAtMs }),

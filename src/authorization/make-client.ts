@@ -2,7 +2,7 @@ import { Problem, type FieldError } from '../core/problem.ts';
 import { clientId, nameShape, sourceId, type Millis } from '../core/vocabulary.ts';
 import { importPublicKey, publicMembers } from '../enforcement/token-signatures.ts';
 import { may, type Caller, type Scope } from '../http/caller.ts';
-import type { Client, ClientAuthMethod, ClientJwks, ClientProfile, ClientStore, Jwk } from './ports.ts';
+import type { Client, ClientAuthMethod, ClientJwks, ClientStore, Jwk } from './ports.ts';
 import { hashSecret, makeTokenSecret } from './token-secret.ts';
 
 export type ClientRequest = {
@@ -12,7 +12,6 @@ export type ClientRequest = {
   readonly authMethod: ClientAuthMethod;
   readonly jwks?: { readonly keys: readonly Jwk[] };
   readonly dpopBound?: boolean;
-  readonly profile?: ClientProfile;
   readonly source?: string;
 };
 
@@ -39,7 +38,6 @@ export async function makeClient(
     authMethod: request.authMethod,
     ...(request.jwks === undefined ? {} : { jwks: publicKeysOf(request.jwks) }),
     dpopBound: request.dpopBound ?? false,
-    ...(request.profile === undefined ? {} : { profile: request.profile }),
     sourceId: sourceId(request.source ?? request.clientId),
     createdAtMs: nowMs(),
   };

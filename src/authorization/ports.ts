@@ -63,10 +63,6 @@ export type BootstrapOutcome = 'created' | 'unchanged' | 'replaced' | 'revoked';
 export const clientAuthMethods = ['client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const;
 export type ClientAuthMethod = (typeof clientAuthMethods)[number];
 
-/** What its streams are made with when it asks for nothing. `caep-interop`: SETs signed RS256, about all subjects. */
-export const clientProfiles = ['caep-interop'] as const;
-export type ClientProfile = (typeof clientProfiles)[number];
-
 /** A key. @see RFC 7517 §4 */
 export type Jwk = JsonObject & { readonly kty: string };
 export type ClientJwks = { readonly keys: readonly Jwk[] };
@@ -83,7 +79,6 @@ export type Client = {
   readonly jwks?: ClientJwks;
   /** It gets tokens only that are bound to its key (DPoP). */
   readonly dpopBound: boolean;
-  readonly profile?: ClientProfile;
   readonly sourceId: SourceId;
   readonly createdAtMs: Millis;
   readonly revokedAtMs?: Millis;

@@ -84,12 +84,13 @@ it('a point and a token are made with their secrets, shown once, and end when to
 });
 
 it('a client is made with its secret, shown once, is listed without, and is revoked', async () => {
-  const made = await document('client create soc --scope ssf.read --scope ssf.manage --profile caep-interop');
-  expect(made).toMatchObject({ client_id: 'soc', profile: 'caep-interop', source: 'soc' });
+  const made = await document('client create soc --scope ssf.read --scope ssf.manage');
+  expect(made).toMatchObject({ client_id: 'soc', source: 'soc' });
   const secret = String(made['client_secret']);
   expect(secret).toMatch(/^chub_/);
   expect((await run('client create ci --scope signals.write')).stdout).toMatch(/shown this once:\nchub_/);
   expect((await run('client list')).stdout).not.toContain(secret);
+  expect((await run('client list --limit 1')).stdout).toMatch(/There are more: add --after \S+/);
   expect((await run('client show soc')).stdout).toMatch(/may ask for +ssf.read ssf.manage/);
   await document('client revoke soc');
   expect((await run('client show soc')).stdout).toMatch(/state +revoked/);

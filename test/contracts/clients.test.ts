@@ -33,7 +33,6 @@ forEachDatabase('clients', (fixture) => {
       authMethod: 'private_key_jwt',
       jwks: { keys: [{ kty: 'EC', crv: 'P-256', x: 'x', y: 'y' }] },
       dpopBound: true,
-      profile: 'caep-interop',
       description: 'a receiver',
     });
     for (const client of [aClient('a'), byKey]) {

@@ -97,7 +97,6 @@ function toEntry(action: string, client: Client, { actor, atMs, correlationId }:
     auth_method: client.authMethod,
     dpop_bound: client.dpopBound,
     source: client.sourceId,
-    ...(client.profile === undefined ? {} : { profile: client.profile }),
     ...(client.jwks === undefined ? {} : { jwks: client.jwks }),
   };
   const base = { atMs, actor, ...(correlationId === undefined ? {} : { correlationId }) };
@@ -112,7 +111,6 @@ const toRow = (client: NewClient): typeof clients.$inferInsert => ({
   secretSha256: client.secretHash ?? null,
   jwks: client.jwks ?? null,
   dpopBound: client.dpopBound,
-  profile: client.profile ?? null,
   sourceId: client.sourceId,
   createdAtMs: client.createdAtMs,
 });
@@ -125,7 +123,6 @@ const toClient = (row: typeof clients.$inferSelect): Client => ({
   authMethod: row.authMethod,
   ...(row.jwks === null ? {} : { jwks: row.jwks }),
   dpopBound: row.dpopBound,
-  ...(row.profile === null ? {} : { profile: row.profile }),
   sourceId: sourceId(row.sourceId),
   createdAtMs: row.createdAtMs,
   ...(row.revokedAtMs === null ? {} : { revokedAtMs: row.revokedAtMs }),

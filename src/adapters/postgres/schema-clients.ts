@@ -1,5 +1,5 @@
 import { boolean, jsonb, text } from 'drizzle-orm/pg-core';
-import type { ClientAuthMethod, ClientJwks, ClientProfile, Jwk } from '../../authorization/ports.ts';
+import type { ClientAuthMethod, ClientJwks, Jwk } from '../../authorization/ports.ts';
 import { bytes, count, hub } from './schema-columns.ts';
 
 /** The Drizzle mirror of `migrations/0004_clients.sql`. */
@@ -11,7 +11,6 @@ export const clients = hub.table('clients', {
   secretSha256: bytes('secret_sha256'),
   jwks: jsonb('jwks').$type<ClientJwks>(),
   dpopBound: boolean('dpop_bound').notNull().default(false),
-  profile: text('profile').$type<ClientProfile>(),
   sourceId: text('source_id').notNull(),
   createdAtMs: count('created_at_ms').notNull(),
   revokedAtMs: count('revoked_at_ms'),

@@ -2,12 +2,13 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Option, type Command } from 'commander';
 import type { JsonObject } from '../../core/vocabulary.ts';
-import { parseCount, several } from '../arguments.ts';
+import { several } from '../arguments.ts';
 import { wrongUsage } from '../cli-problem.ts';
 import { type Bind, type CommandContext, withExamples } from '../command.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { path } from '../hub.ts';
-import { fields, millisText, table } from '../text.ts';
+import { type PageOptions, readPage, showPage, withPages } from '../list.ts';
+import { fields, millisText } from '../text.ts';
 import type { Client, NewClient } from '../wire.ts';
 
 type CreateOptions = {
@@ -16,19 +17,12 @@ type CreateOptions = {
   readonly auth?: string;
   readonly jwks?: string;
   readonly dpop?: true;
-  readonly profile?: string;
   readonly source?: string;
 };
 
 export function addClientCommands(program: Command, bind: Bind): void {
   const client = program.command('client').description('programs that call with OAuth access tokens');
-  bind<{ readonly limit: string }>(
-    client
-      .command('list')
-      .description('list clients, never their secrets')
-      .option('--limit <count>', 'at most so many', '50'),
-    list,
-  );
+  bind<PageOptions>(withPages(client.command('list').description('list clients, never their secrets')), list);
   bind(client.command('show').description('show a client').argument('<CLIENT_ID>'), show);
   const createCommand = client
     .command('create')
@@ -45,11 +39,10 @@ export function addClientCommands(program: Command, bind: Bind): void {
     )
     .option('--jwks <file>', 'its public keys, a JWK Set; goes with private_key_jwt')
     .option('--dpop', 'its tokens are bound to a key of its own')
-    .addOption(new Option('--profile <profile>', 'what its streams are').choices(['caep-interop']))
     .option('--source <source>', 'the source it speaks for (default: one named after it)');
   bind<CreateOptions>(
     withExamples(createCommand, [
-      'client create soc-receiver --scope ssf.read --scope ssf.manage --profile caep-interop',
+      'client create soc-receiver --scope ssf.read --scope ssf.manage',
       'client create ci --scope signals.write --auth private_key_jwt --jwks keys.json --dpop',
     ]),
     create,
@@ -63,24 +56,17 @@ export function addClientCommands(program: Command, bind: Bind): void {
   );
 }
 
-async function list(
-  { connect, screen }: CommandContext,
-  options: { readonly limit: string },
-): Promise<ExitCode> {
-  const hub = await connect();
-  const page = await hub.list<Client>('/v1/clients', {}, parseCount('--limit', options.limit, 1));
-  screen.show(page, ({ items }) =>
-    table(
-      ['client', 'state', 'authentication', 'scopes'],
-      items.map((client) => [
-        client.client_id,
-        stateOf(client),
-        client.auth_method + (client.dpop_bound ? ', DPoP' : ''),
-        client.scopes.join(' '),
-      ]),
-      'No clients.',
-    ),
-  );
+async function list(context: CommandContext, options: PageOptions): Promise<ExitCode> {
+  showPage(context.screen, await readPage<Client>(context, '/v1/clients', {}, options), {
+    header: ['client', 'state', 'authentication', 'scopes'],
+    cells: (client) => [
+      client.client_id,
+      stateOf(client),
+      client.auth_method + (client.dpop_bound ? ', DPoP' : ''),
+      client.scopes.join(' '),
+    ],
+    empty: 'No clients.',
+  });
   return exitCodes.done;
 }
 
@@ -96,7 +82,7 @@ async function show(
 
 async function create(
   { connect, screen, surroundings }: CommandContext,
-  { scope, description, auth, jwks, dpop, profile, source }: CreateOptions,
+  { scope, description, auth, jwks, dpop, source }: CreateOptions,
   [id = '']: readonly string[],
 ): Promise<ExitCode> {
   const body: JsonObject = {
@@ -106,7 +92,6 @@ async function create(
     ...(auth !== undefined && { auth_method: auth }),
     ...(jwks !== undefined && { jwks: await readKeySet(resolve(surroundings.workingDirectory, jwks)) }),
     ...(dpop === true && { dpop_bound: dpop }),
-    ...(profile !== undefined && { profile }),
     ...(source !== undefined && { source }),
   };
   const hub = await connect();
@@ -145,7 +130,6 @@ const linesOf = (client: Client): readonly string[] =>
     'may ask for': client.scopes.join(' '),
     authentication: client.auth_method,
     'its tokens': client.dpop_bound ? 'are bound to its key' : 'are bound where it proves a key',
-    profile: client.profile,
     'speaks for': client.source,
   });
 
