@@ -1,5 +1,4 @@
 import type { IssuerSettings } from '../core/issuer.ts';
-import { createFollowedView } from '../pipeline/followed-view.ts';
 import type { Announcer } from '../pipeline/ports.ts';
 import type { IssuerStore } from './ports.ts';
 
@@ -14,25 +13,41 @@ export type IssuerDirectory = {
   close(): void;
 };
 
-/** @see createFollowedView */
+/** Loads once before it resolves, then follows `configuration`; every `rereadMs` in case an announcement was lost. */
 export async function createIssuerDirectory(options: {
   readonly store: Pick<IssuerStore, 'list'>;
-  readonly announcer: Pick<Announcer, 'subscribe'>;
+  readonly announcer: Announcer;
   readonly onError: (cause: unknown) => void;
 }): Promise<IssuerDirectory> {
-  const { store, announcer, onError } = options;
-  const view = await createFollowedView({
-    read: async (): Promise<ReadonlyMap<string, IssuerSettings>> =>
-      new Map((await store.list()).map((settings) => [settings.url, settings])),
-    topic: 'configuration',
-    announcer,
-    onError,
-  });
+  let known: ReadonlyMap<string, IssuerSettings> = new Map();
+  let reads = 0;
+  let applied = 0;
+
+  async function refresh(): Promise<void> {
+    const read = ++reads;
+    const listed = await options.store.list();
+    // An older read that arrives late must not undo a newer one.
+    if (read < applied) return;
+    applied = read;
+    known = new Map(listed.map((settings) => [settings.url, settings]));
+  }
+  const refreshQuietly = () => void refresh().catch(options.onError);
+
+  await refresh();
+  const unsubscribe = options.announcer.subscribe('configuration', refreshQuietly);
+  const timer = setInterval(refreshQuietly, rereadMs);
+  timer.unref();
+
   return {
-    settings: (url) => view.current().get(url),
-    all: () => [...view.current().values()],
-    only: () => (view.current().size === 1 ? [...view.current().keys()][0] : undefined),
-    refresh: view.refresh,
-    close: view.close,
+    settings: (url) => known.get(url),
+    all: () => [...known.values()],
+    only: () => (known.size === 1 ? [...known.keys()][0] : undefined),
+    refresh,
+    close() {
+      clearInterval(timer);
+      unsubscribe();
+    },
   };
 }
+
+const rereadMs = 5_000;

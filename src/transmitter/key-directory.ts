@@ -1,7 +1,9 @@
-import { createFollowedView } from '../pipeline/followed-view.ts';
 import type { Announcer } from '../pipeline/ports.ts';
 import type { SigningKey, SigningKeyStore } from './key-ports.ts';
 import type { IsKeyServed } from './ports.ts';
+
+/** Announcements that were lost are made up for after so long; a new key waits far longer before it signs. */
+const rereadMs = 5_000;
 
 /** This node's view of the signing keys: what signing and `/jwks.json` read without a query. */
 export type KeyDirectory = {
@@ -13,38 +15,51 @@ export type KeyDirectory = {
   close(): void;
 };
 
-/** @see createFollowedView */
+/** Loads once before it resolves, then follows `keys`; every `rereadMs` in case an announcement was lost. */
 export async function createKeyDirectory(options: {
   readonly store: Pick<SigningKeyStore, 'list'>;
   readonly announcer: Pick<Announcer, 'subscribe'>;
   readonly onError: (cause: unknown) => void;
 }): Promise<KeyDirectory> {
-  const { store, announcer, onError } = options;
+  let known: ReadonlyMap<string, SigningKey> = new Map();
   /** Kids of SETs of ours that are in no row; as few as there ever were keys. */
   const missing = new Set<string>();
-  const view = await createFollowedView({
-    read: async (): Promise<ReadonlyMap<string, SigningKey>> =>
-      new Map((await store.list()).map((key) => [key.kid, key])),
-    topic: 'keys',
-    announcer,
-    onError,
-  });
+  let reads = 0;
+  let applied = 0;
+
+  async function refresh(): Promise<void> {
+    const read = ++reads;
+    const listed = await options.store.list();
+    // An older read that arrives late must not undo a newer one.
+    if (read < applied) return;
+    applied = read;
+    known = new Map(listed.map((key) => [key.kid, key]));
+  }
+  const refreshQuietly = () => void refresh().catch(options.onError);
 
   async function lookFor(kid: string): Promise<void> {
-    await view.refresh();
-    if (!view.current().has(kid)) missing.add(kid);
+    await refresh();
+    if (!known.has(kid)) missing.add(kid);
   }
 
+  await refresh();
+  const unsubscribe = options.announcer.subscribe('keys', refreshQuietly);
+  const timer = setInterval(refreshQuietly, rereadMs);
+  timer.unref();
+
   return {
-    all: () => [...view.current().values()],
+    all: () => [...known.values()],
     isServed(kid) {
-      const key = view.current().get(kid);
+      const key = known.get(kid);
       if (key !== undefined) return key.retiredAtMs === undefined;
       if (missing.has(kid)) return false;
-      void lookFor(kid).catch(onError);
+      void lookFor(kid).catch(options.onError);
       return true;
     },
-    refresh: view.refresh,
-    close: view.close,
+    refresh,
+    close() {
+      clearInterval(timer);
+      unsubscribe();
+    },
   };
 }
