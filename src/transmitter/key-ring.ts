@@ -73,7 +73,7 @@ export function createKeyRing({ directory, store, craft, nowMs }: KeyRingOptions
     return key;
   }
 
-  /** Unless `settled` answers the key that another node has made meanwhile. */
+  /** Unless `settled` answers the key that another node has made meanwhile: heard of while this one was made, or when it is refused. */
   async function publish(
     { algorithm, compromised, by }: RotationOrder,
     settled: () => SigningKey | undefined,
@@ -81,14 +81,14 @@ export function createKeyRing({ directory, store, craft, nowMs }: KeyRingOptions
     const made = await craft.make(algorithm);
     for (let tries = 0; tries < triesMax; tries++) {
       if (closed) throw new Problem('shutting-down', 'The hub is shutting down; no key was made.');
+      const other = settled();
+      if (other !== undefined) return { key: other, removed: [] };
       const key = numbered({ ...made, algorithm }, directory.all(), compromised, nowMs());
       const change = { ...by, atMs: key.publishedAtMs };
       const removed = await store.add(key, compromised, change);
       await directory.refresh();
       const { privateKey: _, ...published } = key;
       if (removed !== undefined) return { key: published, removed };
-      const other = settled();
-      if (other !== undefined) return { key: other, removed: [] };
     }
     throw new Problem('conflict', 'Others rotate the same keys at this moment.', { hint: 'Try again.' });
   }

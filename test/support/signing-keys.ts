@@ -9,7 +9,7 @@ import type { SetClaims } from '../../src/core/set-claims.ts';
 import { setId, streamId } from '../../src/core/vocabulary.ts';
 import { createKeyDirectory } from '../../src/transmitter/key-directory.ts';
 import { createKeyRing, type KeyRing } from '../../src/transmitter/key-ring.ts';
-import type { SigningKeyStore } from '../../src/transmitter/key-ports.ts';
+import type { KeyCraft, SigningKeyStore } from '../../src/transmitter/key-ports.ts';
 
 export const sealerOf = (secretsKey: string) => createSealer(createKeyring(secretsKey)('signing-keys'));
 
@@ -26,6 +26,7 @@ export async function aKeyNode(
   database: Database,
   clock: { readonly nowMs: number },
   secretsKey = 's'.repeat(40),
+  craft: KeyCraft = keyCraft,
 ): Promise<KeyNode> {
   const fail = (error: unknown) => {
     throw error;
@@ -33,7 +34,7 @@ export async function aKeyNode(
   const announcer = createAnnouncer({ database, onError: fail });
   const store = createSigningKeyStore({ database, announcer, sealer: sealerOf(secretsKey) });
   const directory = await createKeyDirectory({ store, announcer, onError: fail });
-  const keys = createKeyRing({ directory, store, craft: keyCraft, nowMs: () => clock.nowMs });
+  const keys = createKeyRing({ directory, store, craft, nowMs: () => clock.nowMs });
   return {
     keys,
     store,

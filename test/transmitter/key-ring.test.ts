@@ -1,7 +1,9 @@
 import { calculateJwkThumbprint, compactVerify, createLocalJWKSet, decodeProtectedHeader } from 'jose';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { keyCraft } from '../../src/adapters/jose/key-craft.ts';
 import { signingAlgorithms, type SigningAlgorithm } from '../../src/core/stream.ts';
 import { keyOverlapMs } from '../../src/transmitter/key-life.ts';
+import type { KeyCraft } from '../../src/transmitter/key-ports.ts';
 import { servedKeysMax } from '../../src/transmitter/key-ring.ts';
 import { forEachDatabase, onlyOnServer } from '../support/databases.ts';
 import {
@@ -55,6 +57,23 @@ forEachDatabase('key ring', (fixture) => {
     const asked = started.flatMap((node) => [kidOf(node), kidOf(node)]);
     expect(new Set(await Promise.all(asked)).size).toBe(1);
     expect(await started[0]?.keys.list()).toHaveLength(1);
+  });
+
+  it('a node that hears of the first key while it makes its own takes that one', async () => {
+    const there = await open();
+    const craft: KeyCraft = {
+      ...keyCraft,
+      async make(algorithm) {
+        const made = await keyCraft.make(algorithm);
+        await kidOf(there);
+        await here.refresh();
+        return made;
+      },
+    };
+    const here = await aKeyNode(fixture.database, clock, undefined, craft);
+    nodes.push(here);
+    expect(await kidOf(here)).toBe(await kidOf(there));
+    expect(await here.keys.list()).toHaveLength(1);
   });
 
   it('there is a key to serve before anything was signed, and others only when they are asked for', async () => {
