@@ -1,8 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { setId, type StreamId } from '../../src/core/vocabulary.ts';
 import { streamUpdatedEventType } from '../../src/core/set-claims.ts';
+import type { Claim } from '../../src/transmitter/delivery-ports.ts';
 import { forEachDatabase } from '../support/databases.ts';
 import { deliveriesOf, idsOf, lease, now, of, signedAs } from '../support/deliveries.ts';
+
+const retryOf = (claim: Claim | undefined) => ({
+  id: claim?.id ?? setId(''),
+  fence: claim?.fence ?? 0,
+  state: 'retry' as const,
+  answer: { status: 503 },
+});
 
 forEachDatabase('deliveries that are pushed', (fixture) => {
   const { store, aStream, aSet, put, claim, delivered, stateOf } = deliveriesOf(fixture);
@@ -33,6 +41,23 @@ forEachDatabase('deliveries that are pushed', (fixture) => {
         aSet(stream, { id: `kill-${stream}`, principal: 'b', denies: true }),
       );
       expect(idsOf(stream, await claim({ roomMax: 1 }))).toEqual([`kill-${stream}`]);
+    });
+
+    it('DESIGN §11: however many of one principal wait for their first, they hold up no other principal', async () => {
+      const stream = await aStream();
+      const many = Array.from({ length: 600 }, () => aSet(stream, { principal: 'a', denies: true }));
+      await put(...many);
+      const [first] = of(stream, await claim());
+      await store().settle([{ ...retryOf(first), dueAtMs: now + 3_600_000 }], [], now);
+      expect(idsOf(stream, await claim())).toEqual([]);
+      await put(
+        aSet(stream, { id: `news-${stream}`, principal: '0' }),
+        aSet(stream, { id: `kill-${stream}`, principal: 'z', denies: true }),
+      );
+      expect(idsOf(stream, await claim({ roomMax: 1 }))).toEqual([`kill-${stream}`]);
+      expect(idsOf(stream, await claim())).toEqual([`news-${stream}`]);
+      const hourLater = now + 3_600_000;
+      expect(idsOf(stream, await claim({ nowMs: hourLater })).includes(many[0]!.claims.jti)).toBe(true);
     });
 
     it('a stream gets no more than there is room for, and leaves the others theirs', async () => {

@@ -72,6 +72,15 @@ forEachDatabase('deliveries', (fixture) => {
       expect(handed).toEqual(['kill', 'bulk', 'enable', 'disable'].map((name) => `${name}-${stream}`));
     });
 
+    it('however much waits for what was handed out of its principal, a kill of another goes before the rest', async () => {
+      const stream = await aStream({ method: 'poll' });
+      const many = Array.from({ length: 600 }, () => aSet(stream, { principal: 'p', denies: true }));
+      await put(...many, aSet(stream, { id: `bulk-${stream}`, principal: 'q' }));
+      expect((await take(stream, 1)).taken.map(({ id }) => id)).toEqual([many[0]!.claims.jti]);
+      await put(aSet(stream, { id: `kill-${stream}`, principal: 'z', denies: true }));
+      expect((await take(stream, 1)).taken.map(({ id }) => id)).toEqual([`kill-${stream}`]);
+    });
+
     it('nothing follows what was handed out and not acknowledged, if it is of the same principal', async () => {
       const stream = await aStream({ method: 'poll' });
       await put(

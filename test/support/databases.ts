@@ -4,6 +4,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, inject } from 'vitest';
 import { type Database, type DatabaseOptions, openDatabase } from '../../src/adapters/postgres/database.ts';
 
+/** A busy machine is no frozen one: what is not about limits of time does not fail by them. */
+const patience = 20;
+
 export type DatabaseFixture = {
   readonly kind: Database['kind'];
   /** A fresh database of this suite, with everything migrated. */
@@ -20,16 +23,29 @@ export type DatabaseFixture = {
  * Runs a contract suite on the embedded database and on PostgreSQL, each with a fresh, migrated database of its own.
  * Where no PostgreSQL is installed it says by name what does not run.
  */
-export function forEachDatabase(name: string, suite: (fixture: DatabaseFixture) => void): void {
-  describe(`${name} · embedded`, () => suite(fixtureOf('embedded', embeddedOptions)));
-  onlyOnServer(name, suite);
+export function forEachDatabase(
+  name: string,
+  suite: (fixture: DatabaseFixture) => void,
+  settings: DatabaseSettings = {},
+): void {
+  describe(`${name} · embedded`, () => suite(fixtureOf('embedded', embeddedOptions, settings)));
+  onlyOnServer(name, suite, settings);
 }
 
+/** `patience: 1` is for suites about the limits themselves. */
+type DatabaseSettings = Pick<DatabaseOptions, 'patience'>;
+
 /** For what only a server can do or suffer. */
-export function onlyOnServer(name: string, suite: (fixture: DatabaseFixture) => void): void {
+export function onlyOnServer(
+  name: string,
+  suite: (fixture: DatabaseFixture) => void,
+  settings: DatabaseSettings = {},
+): void {
   const isMissing = inject('postgresPrograms') === undefined;
   if (isMissing) warnNotRun(name);
-  describe.skipIf(isMissing)(`${name} · PostgreSQL`, () => suite(fixtureOf('server', serverOptions)));
+  describe.skipIf(isMissing)(`${name} · PostgreSQL`, () =>
+    suite(fixtureOf('server', serverOptions, settings)),
+  );
 }
 
 function warnNotRun(name: string): void {
@@ -54,6 +70,7 @@ async function serverOptions(dataDir: string) {
 function fixtureOf(
   kind: Database['kind'],
   prepare: (dataDir: string) => Promise<Pick<DatabaseOptions, 'dataDir' | 'databaseUrl'>>,
+  settings: DatabaseSettings,
 ): DatabaseFixture {
   const dataDir = mkdtempSync(join(tmpdir(), 'caep-hub-suite-'));
   const errors: Error[] = [];
@@ -61,7 +78,7 @@ function fixtureOf(
   let options: DatabaseOptions | undefined;
   let database: Database | undefined;
   beforeAll(async () => {
-    options = { ...(await prepare(dataDir)), onError: note };
+    options = { ...(await prepare(dataDir)), patience, ...settings, onError: note };
     database = await openDatabase(options);
   });
   afterAll(async () => {

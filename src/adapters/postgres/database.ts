@@ -76,6 +76,8 @@ export type DatabaseOptions = {
   readonly dataDir: string;
   /** @see EmbeddedOptions */
   readonly emptyCluster?: string | undefined;
+  /** Every limit of time of the hub's own statements is so many times longer; 1 where it is left out. */
+  readonly patience?: number | undefined;
   /** A connection broke or the embedded database died; both come back by themselves. For the log. */
   readonly onError: (error: Error) => void;
 };
@@ -88,7 +90,7 @@ export type DatabaseOptions = {
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   if (options.databaseUrl !== undefined) {
     const connection = { connectionString: options.databaseUrl };
-    return connectDatabase('server', connection, options.onError, async () => undefined);
+    return connectDatabase('server', connection, options, async () => undefined);
   }
   const embedded = await startEmbedded({
     directory: join(options.dataDir, 'db'),
@@ -101,20 +103,20 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     user: 'postgres',
     database: 'postgres',
   };
-  return connectDatabase('embedded', connection, options.onError, () => embedded.close());
+  return connectDatabase('embedded', connection, options, () => embedded.close());
 }
 
 async function connectDatabase(
   kind: Database['kind'],
   connection: ClientConfig,
-  onError: (error: Error) => void,
+  { onError, patience = 1 }: Pick<DatabaseOptions, 'onError' | 'patience'>,
   closeServer: () => Promise<void>,
 ): Promise<Database> {
   const sockets = new Set<Socket>();
   const config: ClientConfig = {
     ...connection,
     application_name: 'caep-hub',
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS * patience,
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEP_ALIVE_AFTER_MS,
     stream: () => trackedSocket(sockets),
@@ -131,17 +133,17 @@ async function connectDatabase(
     pipeline: true,
     ...(kind === 'server' && { options: planOptions }),
     max: CONNECTIONS_MAX,
-    statement_timeout: STATEMENT_TIMEOUT_MS,
-    lock_timeout: LOCK_TIMEOUT_MS,
-    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
-    query_timeout: ANSWER_TIMEOUT_MS,
+    statement_timeout: STATEMENT_TIMEOUT_MS * patience,
+    lock_timeout: LOCK_TIMEOUT_MS * patience,
+    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS * patience,
+    query_timeout: ANSWER_TIMEOUT_MS * patience,
   });
   const listener = createListener({
     connect: () =>
       new Client({
         ...config,
         application_name: 'caep-hub listener',
-        query_timeout: ANSWER_TIMEOUT_MS,
+        query_timeout: ANSWER_TIMEOUT_MS * patience,
       }),
     onError,
   });

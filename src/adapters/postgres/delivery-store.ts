@@ -1,4 +1,4 @@
-import { sql } from 'drizzle-orm';
+import { type SQL, sql } from 'drizzle-orm';
 import { streamUpdatedEventType, type SetClaims } from '../../core/set-claims.ts';
 import type { SigningAlgorithm } from '../../core/stream.ts';
 import { setId, streamId, type Millis, type StreamId } from '../../core/vocabulary.ts';
@@ -16,26 +16,50 @@ import { together } from './together.ts';
 /** Reads what a stream's Authorization value was sealed to. */
 export type OpenAuthorization = (stream: StreamId, sealed: Uint8Array) => string;
 
-/** Of one stream so many that wait are looked at for what may go next: a long queue of one principal costs no more. */
+/** Of one stream so many are looked at for what may go next. */
 const lookedAtMax = 512;
+/** Where those all wait for others of their principals, so many principals are gone through for their first. */
+const principalsMax = 4_096;
+
+// Each of the following is ordered by all columns of the one index that it is meant for, and bounded where it could be
+// equal: a planner that knows nothing of the table yet cannot tell that index from the others by anything else.
 
 /** No other that is pending comes before it: of its principal it is the first. */
-const isFirst = sql`NOT EXISTS (
-  SELECT FROM hub.deliveries e
-   WHERE e.state = 'pending' AND e.stream_id = d.stream_id AND e.principal = d.principal AND e.seq < d.seq)`;
+const isFirst = sql`d.seq = (
+  SELECT e.seq FROM hub.deliveries e
+   WHERE e.state = 'pending' AND (e.stream_id, e.principal, e.seq) >= (d.stream_id, d.principal, 0)
+   ORDER BY e.stream_id, e.principal, e.seq LIMIT 1)`;
 
-/** A paused stream still tells that it was paused, a disabled one that it was disabled, and nothing else. @see SSF 1.0 §8.1.5 */
-const mayLeave = sql`(s.status = 'enabled' OR (d.control AND d.event_type = ${streamUpdatedEventType}))`;
+/**
+ * What of a stream may go next, denials first: whatever `mayGo` and is the first of its principal. The oldest are looked at; where these are many and wait for others, a queue of a few principals hides all the rest, so that the
+ * principals are gone through instead, from one to the next.
+ */
+function nextOf(stream: SQL, mayGo: SQL, limit: number): SQL {
+  const firstAfter = (after: SQL) => sql`
+    SELECT seq, denies, stream_id, principal, due_at_ms, claimed_until_ms FROM hub.deliveries
+     WHERE state = 'pending' AND stream_id <= ${stream} AND ${after} ORDER BY stream_id, principal, seq LIMIT 1`;
+  return sql`
+    WITH RECURSIVE oldest AS MATERIALIZED (
+      SELECT seq, stream_id, denies, principal FROM hub.deliveries
+       WHERE state = 'pending' AND stream_id >= ${stream} AND stream_id <= ${stream} AND ${mayGo}
+       ORDER BY stream_id, denies DESC, seq LIMIT ${lookedAtMax}),
+    found AS MATERIALIZED (
+      SELECT d.seq, d.denies FROM oldest d WHERE ${isFirst} ORDER BY d.denies DESC, d.seq LIMIT ${limit}),
+    firsts AS (
+      SELECT 1 AS nth, f.* FROM (${firstAfter(sql`stream_id >= ${stream}
+        AND (SELECT count(*) FROM oldest) = ${lookedAtMax} AND (SELECT count(*) FROM found) < ${limit}`)}) f
+      UNION ALL
+      SELECT p.nth + 1, f.* FROM firsts p CROSS JOIN LATERAL (
+        ${firstAfter(sql`(stream_id, principal) > (p.stream_id, p.principal)`)}) f
+       WHERE p.nth < ${principalsMax})
+    SELECT seq, denies FROM (
+      SELECT seq, denies FROM found UNION SELECT seq, denies FROM firsts WHERE ${mayGo}) n
+     ORDER BY denies DESC, seq LIMIT ${limit}`;
+}
 
-/** Pending, not handed out, and of a stream that is going. */
-const mayBeTaken = (stream: StreamId, nowMs: Millis) => sql`
-  d.state = 'pending' AND d.stream_id = ${stream} AND d.claimed_until_ms <= ${nowMs} AND ${mayLeave}`;
-
-/** Nothing of its principal that comes before it is still handed out: that would come again after it. */
-const noneBeforeIsOut = (nowMs: Millis) => sql`NOT EXISTS (
-  SELECT FROM hub.deliveries e
-   WHERE e.state = 'pending' AND e.stream_id = d.stream_id AND e.principal = d.principal AND e.seq < d.seq
-     AND e.claimed_until_ms > ${nowMs})`;
+/** Else it still tells that it was paused or disabled, and nothing else. @see SSF 1.0 §8.1.5 */
+const isEnabled = (stream: StreamId) =>
+  sql`(SELECT status FROM hub.streams WHERE id = ${stream}) = 'enabled'`;
 
 export function createDeliveryStore(options: {
   readonly database: Database;
@@ -56,12 +80,7 @@ export function createDeliveryStore(options: {
         next AS (
           SELECT n.seq, n.denies, m.room, m.out + row_number() OVER (PARTITION BY m.id ORDER BY n.denies DESC, n.seq) AS turn,
                  row_number() OVER (PARTITION BY m.id ORDER BY n.denies DESC, n.seq) AS nth
-            FROM may m CROSS JOIN LATERAL (
-              SELECT d.seq, d.denies FROM (
-                SELECT f.* FROM hub.deliveries f WHERE f.state = 'pending' AND f.stream_id = m.id
-                 ORDER BY f.denies DESC, f.seq LIMIT ${lookedAtMax}) d
-               WHERE d.due_at_ms <= ${nowMs} AND d.claimed_until_ms <= ${nowMs} AND ${isFirst}
-               ORDER BY d.denies DESC, d.seq LIMIT ${roomMax}) n
+            FROM may m CROSS JOIN LATERAL (${nextOf(sql`m.id`, sql`due_at_ms <= ${nowMs} AND claimed_until_ms <= ${nowMs}`, roomMax)}) n
            WHERE m.room > 0
           UNION ALL
           SELECT d.seq, d.denies, 1, 0, 1 FROM hub.deliveries d JOIN hub.streams s ON s.id = d.stream_id
@@ -127,21 +146,24 @@ export function createDeliveryStore(options: {
 
     async takeForPoll(stream, { nowMs, untilMs, limit }) {
       const { rows } = await database.db.execute<ClaimRow>(sql`
-        WITH kills AS (
-          SELECT d.seq FROM (
-            SELECT f.seq FROM hub.deliveries f WHERE f.state = 'pending' AND f.stream_id = ${stream} AND f.denies
-             ORDER BY f.seq LIMIT ${lookedAtMax}) f
-            JOIN hub.deliveries d ON d.seq = f.seq JOIN hub.streams s ON s.id = d.stream_id
-           WHERE ${isFirst} AND ${mayBeTaken(stream, nowMs)}
-           ORDER BY d.seq LIMIT ${limit + 1} FOR UPDATE OF d SKIP LOCKED),
-        oldest AS (
-          SELECT d.seq FROM hub.deliveries d JOIN hub.streams s ON s.id = d.stream_id
-           WHERE ${mayBeTaken(stream, nowMs)} AND ${noneBeforeIsOut(nowMs)}
-           ORDER BY d.seq LIMIT ${limit + 1} FOR UPDATE OF d SKIP LOCKED),
-        chosen AS (
+        WITH kills AS MATERIALIZED (
+          SELECT seq FROM (${nextOf(sql`${stream}`, sql`claimed_until_ms <= ${nowMs} AND denies`, limit + 1)}) n
+           WHERE ${isEnabled(stream)}),
+        oldest AS MATERIALIZED (
+          SELECT seq, principal, claimed_until_ms > ${nowMs} AS is_out FROM hub.deliveries
+           WHERE state = 'pending' AND stream_id >= ${stream} AND stream_id <= ${stream}
+             AND (${isEnabled(stream)} OR (control AND event_type = ${streamUpdatedEventType}))
+           ORDER BY stream_id, seq LIMIT ${lookedAtMax}),
+        rest AS (
+          SELECT seq FROM (
+            SELECT seq, bool_or(is_out) OVER (PARTITION BY principal ORDER BY seq) AS is_out_before FROM oldest) o
+           WHERE NOT is_out_before ORDER BY seq LIMIT ${limit + 1}),
+        chosen AS MATERIALIZED (
           SELECT seq, min(turn) AS turn FROM (
-            SELECT seq, 0 AS turn FROM kills UNION ALL SELECT seq, 1 FROM oldest) found GROUP BY seq),
-        taken AS (SELECT seq FROM chosen ORDER BY turn, seq LIMIT ${limit}),
+            SELECT seq, 0 AS turn FROM kills UNION ALL SELECT seq, 1 FROM rest) found GROUP BY seq),
+        taken AS (
+          SELECT d.seq FROM hub.deliveries d WHERE d.seq IN (SELECT seq FROM chosen ORDER BY turn, seq LIMIT ${limit})
+             AND d.state = 'pending' AND d.claimed_until_ms <= ${nowMs} ORDER BY d.seq FOR UPDATE SKIP LOCKED),
         claimed AS (
           UPDATE hub.deliveries d
              SET claimed_until_ms = ${untilMs}, fence = d.fence + 1, attempts = d.attempts + 1

@@ -6,6 +6,7 @@
 const settings = [
   ['plan_cache_mode', 'force_generic_plan'],
   ['enable_seqscan', 'off'],
+  ['enable_incremental_sort', 'off'],
   ['jit', 'off'],
 ] as const;
 
