@@ -34,10 +34,14 @@ type Waiting<Item, Result> = {
 };
 
 /**
- * Runs items in groups, one group at a time: what arrives while one runs is the next. There is no timer; alone, an item
- * runs at once. A group that fails is run again one by one, so that an item that cannot be run fails alone. One that is
- * too slow is run again in halves, once, and one that is too much as often as it takes. When the storage is gone, all
- * that wait fail at once: nothing of them was accepted.
+ * Runs items in groups, one group at a time: what arrives while one runs is the next, and so is what arrives in the same
+ * turn of the event loop while none does. There is no timer; alone, an item runs at the end of its turn. A group that
+ * fails is run again one by one, so that an item that cannot be run fails alone. One that is too slow is run again in
+ * halves, once, and one that is too much as often as it takes. When the storage is gone, all that wait fail at once:
+ * nothing of them was accepted.
+ *
+ * Items are settled in the order of their groups, those of one group when the next is under way: the storage works while
+ * they are answered.
  */
 export function createGroups<Item, Result>(
   work: GroupWork<Item, Result>,
@@ -49,15 +53,30 @@ export function createGroups<Item, Result>(
   let parts: (readonly Member[])[] = [];
   let timeoutsInRow = 0;
   let running = false;
+  /** Of the group before, which nobody has been told of yet. */
+  let unsettled: readonly (() => void)[] = [];
 
   async function runAll(): Promise<void> {
-    if (running) return;
-    running = true;
     while (parts.length + waiting.length > 0) {
       const part = parts.shift();
-      await runGroup(part ?? takeGroup(), part !== undefined);
+      const underWay = runGroup(part ?? takeGroup(), part !== undefined);
+      // By then the first statements of this group are sent.
+      if (unsettled.length > 0) setImmediate(settleNow);
+      await underWay;
     }
     running = false;
+    settleNow();
+  }
+
+  function settleLater(those: readonly (() => void)[]): void {
+    settleNow();
+    unsettled = those;
+  }
+
+  function settleNow(): void {
+    const those = unsettled;
+    unsettled = [];
+    for (const settleOne of those) settleOne();
   }
 
   function takeGroup(): readonly Member[] {
@@ -85,13 +104,19 @@ export function createGroups<Item, Result>(
     try {
       const results = await work.run(group.map(({ item }) => item));
       timeoutsInRow = 0;
-      for (const [index, member] of group.entries()) settle(member, results[index]);
+      settleLater(group.map((member, index) => () => settle(member, results[index])));
     } catch (error) {
       const code = isProblem(error) ? error.code : undefined;
       timeoutsInRow = code === 'storage-timeout' ? timeoutsInRow + 1 : 0;
       if (code === 'storage-unavailable' || timeoutsInRow === timeoutsMax) refuseAll(group, error);
       else if (group.length === 1 || (timeoutsInRow > 0 && isPart))
-        for (const { reject } of group) reject(error);
+        settleLater(
+          group.map(
+            ({ reject }) =>
+              () =>
+                reject(error),
+          ),
+        );
       else if (timeoutsInRow > 0 || error instanceof TooMuchForOneGroup) parts.unshift(...halvesOf(group));
       else parts.unshift(...group.map((member) => [member]));
     }
@@ -100,14 +125,22 @@ export function createGroups<Item, Result>(
   function refuseAll(group: readonly Member[], error: unknown): void {
     const all = [...group, ...parts.flat(), ...waiting];
     [parts, waiting, timeoutsInRow] = [[], [], 0];
-    for (const { reject } of all) reject(error);
+    settleLater(
+      all.map(
+        ({ reject }) =>
+          () =>
+            reject(error),
+      ),
+    );
   }
 
   return (item) =>
     new Promise((resolve, reject) => {
       if (waiting.length >= waitingMax) return reject(tooMany());
       waiting.push({ item, keys: work.keysOf(item), isAlone: work.isAlone(item), resolve, reject });
-      void runAll();
+      if (running) return;
+      running = true;
+      setImmediate(() => void runAll());
     });
 }
 

@@ -33,8 +33,13 @@ const groupLimits = { itemsMax: 256, weightMax: 4 * 1024 * 1024 } as const;
 export function createHandleSignal(ports: PipelinePorts): HandleSignal {
   const commit = createGroups<AskedSignal, Committed>(
     {
-      run: (group) =>
-        ports.store.transact(firstQuestions(group), (tx, facts) => handleGroup(ports, tx, group, facts)),
+      async run(group) {
+        const outcomes = await ports.store.transact(firstQuestions(group), (tx, facts) =>
+          handleGroup(ports, tx, group, facts),
+        );
+        announce(ports, outcomes);
+        return outcomes;
+      },
       keysOf,
       isAlone: ({ statement }) => changesLinks(statement),
       weightOf: ({ statement }) => statement.body.byteLength,
@@ -45,20 +50,20 @@ export function createHandleSignal(ports: PipelinePorts): HandleSignal {
     refuseUnstorable(statement);
     directKeys(statement.query);
     if (dryRun) return rehearse(ports, { signalId: signalId('dry-run'), statement });
-    const { sets, ...handled } = await commit({
+    const { sets: _, ...handled } = await commit({
       signalId: released?.signalId ?? signalId(ports.newId('sig')),
       statement,
       ...(released === undefined ? {} : { released }),
     });
-    if (!handled.duplicate) announce(ports, handled, sets);
     return handled;
   };
 }
 
-function announce({ announcer }: PipelinePorts, handled: HandledSignal, sets: number): void {
-  if (handled.lastSeq !== undefined) announcer.announce('feed');
-  if (sets > 0) announcer.announce('deliveries');
-  announcer.announce('signals');
+/** Once for a group, before anybody is answered. */
+function announce({ announcer }: PipelinePorts, outcomes: readonly Outcome[]): void {
+  const fresh = outcomes.flatMap((one) => (one.kind === 'done' && !one.result.duplicate ? [one.result] : []));
+  if (fresh.some(({ lastSeq }) => lastSeq !== undefined)) announcer.announce('feed');
+  if (fresh.some(({ sets }) => sets > 0)) announcer.announce('deliveries');
 }
 
 /** What became of a signal, and how many SETs go out because of it. */

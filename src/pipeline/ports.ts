@@ -54,7 +54,6 @@ export const topics = [
   'receipts',
   'tokens',
   'configuration',
-  'signals',
   'streams',
   'deliveries',
   'keys',

@@ -51,7 +51,7 @@ forEachDatabase('signals', (fixture) => {
       };
       const seq = handled.lastSeq;
       expect(logged).toEqual([{ seq, head: seq, own: seq, body: expect.objectContaining(body) }]);
-      expect(announced).toEqual(['feed', 'signals']);
+      expect(announced).toEqual(['feed']);
       const audit = sql`SELECT action, target FROM hub.audit_log WHERE txn = ${handled.txn} ORDER BY id`;
       expect(await rowsOf(database, audit)).toEqual([
         { action: 'signal.accepted', target: handled.signalId },

@@ -50,7 +50,6 @@ export function createHeldStore(options: {
 
     async discard(id, by) {
       const discarded = await database.transact((tx) => discard(tx, id, by));
-      if (discarded) announcer.announce('signals');
       if (discarded) announcer.announce('feed');
       return discarded;
     },

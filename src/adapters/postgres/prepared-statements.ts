@@ -17,6 +17,8 @@ const replannedUntil = 65_536;
  * hub asks. Texts of statements carry no values and there are few of them; names are made of texts, so that an equal
  * name is an equal statement on every connection.
  *
+ * Statements that are asked together are written together: one system call for them, and one wake-up of the server.
+ *
  * What was planned on empty tables is of no use on full ones. A server learns within a minute how large its tables have
  * become and plans anew, the embedded database at its VACUUM; until then a new hub does it by itself.
  */
@@ -25,16 +27,30 @@ export function preparingClient(): new (config?: ClientConfig) => Client {
   return class extends Client {
     #statements = 0;
     #replansAfter = replannedFrom;
+    #isWriting = false;
 
     // oxlint-disable-next-line typescript/no-explicit-any -- the overloads of pg
     override query(asked: unknown, ...rest: readonly unknown[]): any {
       const query = super.query as (...all: readonly unknown[]) => unknown;
+      this.#writeTogether();
       this.#statements += 1;
       if (this.#statements >= this.#replansAfter && this.#replansAfter <= replannedUntil) {
         this.#replansAfter *= 2;
         query.call(this, 'DISCARD PLANS', () => undefined);
       }
       return query.call(this, withName(asked, rest[0], nameOf), ...rest);
+    }
+
+    /** What is asked before the event loop turns to something else leaves in one write, and arrives in one read. */
+    #writeTogether(): void {
+      if (this.#isWriting) return;
+      this.#isWriting = true;
+      const { stream } = this.connection;
+      stream.cork();
+      process.nextTick(() => {
+        this.#isWriting = false;
+        stream.uncork();
+      });
     }
   };
 }
@@ -54,14 +70,14 @@ function createNames(): (text: string) => string | undefined {
   };
 }
 
-/** Without values it is a simple query, which may hold several statements and is sent as it is. */
+/** A bare text is a simple query, which may hold several statements and is sent as it is. */
 function withName(asked: unknown, values: unknown, nameOf: (text: string) => string | undefined): unknown {
   if (typeof asked === 'string') {
     if (!hasValues(values)) return asked;
     const name = nameOf(asked);
     return name === undefined ? asked : { text: asked, name };
   }
-  if (!isConfig(asked) || asked.name !== undefined || !hasValues(asked.values ?? values)) return asked;
+  if (!isConfig(asked) || asked.name !== undefined || !Array.isArray(asked.values ?? values)) return asked;
   const name = nameOf(asked.text);
   return name === undefined ? asked : { ...asked, name };
 }
