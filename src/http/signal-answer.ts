@@ -146,16 +146,22 @@ export async function answerSignal(
   { wait, timeout_ms: timeoutMs = waitMsDefault }: Static<typeof SignalQuery>,
 ): Promise<Static<typeof SignalAnswer>> {
   const { signalId, lastSeq, duplicate } = handled;
-  const gone = new AbortController();
-  reply.raw.once('close', () => gone.abort());
   void reply.code(202);
   if (lastSeq === undefined) return toSignalAnswer(handled);
   const signal = { signalId, lastSeq };
   const enforcement =
     wait !== undefined
-      ? await view.wait(signal, timeoutMs, gone.signal)
+      ? await view.wait(signal, timeoutMs, goneOf(reply))
       : duplicate
         ? await view.now(signal)
         : view.atCommit();
   return toSignalAnswer(handled, { enforcement });
+}
+
+/** Aborted when whoever waits for the answer hangs up. */
+function goneOf({ raw }: FastifyReply): AbortSignal {
+  const gone = new AbortController();
+  if (raw.closed) gone.abort();
+  else raw.once('close', () => gone.abort());
+  return gone.signal;
 }

@@ -13,17 +13,17 @@ export async function insertAudit(tx: Statements, entries: readonly AuditEntry[]
   for (let start = 0; start < entries.length; start += ROWS_MAX) {
     const rows = entries.slice(start, start + ROWS_MAX).map((entry) => ({
       at_ms: entry.atMs,
-      actor: storable(entry.actor),
+      actor: entry.actor,
       action: entry.action,
-      target: storable(entry.target),
+      target: entry.target,
       outcome: entry.outcome,
-      correlation_id: entry.correlationId === undefined ? null : storable(entry.correlationId),
-      txn: entry.txn === undefined ? null : storable(entry.txn),
-      detail: storableJson(entry.detail ?? {}),
+      correlation_id: entry.correlationId ?? null,
+      txn: entry.txn ?? null,
+      detail: entry.detail ?? {},
     }));
     await tx.execute(sql`
       INSERT INTO hub.audit_log (at_ms, actor, action, target, outcome, correlation_id, txn, detail)
-      SELECT * FROM json_to_recordset(${JSON.stringify(rows)}::json) AS x (at_ms bigint, actor text, action text, target text,
+      SELECT * FROM json_to_recordset(${storableText(rows)}::json) AS x (at_ms bigint, actor text, action text, target text,
         outcome text, correlation_id text, txn text, detail jsonb)`);
   }
 }
@@ -143,7 +143,15 @@ function toAuditRow(row: typeof auditLog.$inferSelect): AuditRow {
   };
 }
 
-/** Postgres stores neither U+0000 nor half a surrogate pair: the replacement character stands for both. */
+/** How `JSON.stringify` writes U+0000 and half a surrogate pair, which Postgres does not store; a text may also say so. */
+const unstorable = /\\u(?:0000|d[89a-f])/;
+
+/** JSON of what may hold anything: the replacement character stands for what cannot be stored. */
+function storableText(value: Json): string {
+  const text = JSON.stringify(value);
+  return unstorable.test(text) ? JSON.stringify(storableJson(value)) : text;
+}
+
 const storable = (text: string): string => Buffer.from(text).toString().replaceAll('\u0000', '\uFFFD');
 
 function storableJson(value: Json): Json {

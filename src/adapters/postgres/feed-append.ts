@@ -86,20 +86,22 @@ function feedEnd({ epoch, seq: headSeq, check: headCheck, digest, now_ms: commit
     },
 
     async write(tx) {
-      if (appended.length === 0) return;
-      for (const chunk of chunksOf(appended, rowsPerStatementMax)) {
-        await tx.execute(sql`
-          WITH moved AS (
-            UPDATE hub.feed_head SET seq = ${headSeq + appended.length}, check_value = decode(${check}, 'hex'),
-                   digest = ${sql.param([...lanes])}::bigint[])
-          INSERT INTO hub.feed_log (seq, epoch, op, revocation_id, body, check_value, committed_at_ms)
-          SELECT seq, ${epoch}, op, id, body, decode(check_value, 'hex'), ${committedAtMs}
-            FROM unnest(${sql.param(chunk.map(({ seq }) => seq))}::bigint[],
-                        ${sql.param(chunk.map(({ op }) => op))}::text[],
-                        ${sql.param(chunk.map(({ id }) => id))}::text[],
-                        ${sql.param(chunk.map(({ body }) => body))}::text[],
-                        ${sql.param(chunk.map((entry) => entry.check))}::text[]) AS e (seq, op, id, body, check_value)`);
-      }
+      const rowsOf = (chunk: readonly AppendedEntry[]) => sql`
+        INSERT INTO hub.feed_log (seq, epoch, op, revocation_id, body, check_value, committed_at_ms)
+        SELECT seq, ${epoch}, op, id, body, decode(check_value, 'hex'), ${committedAtMs}
+          FROM unnest(${sql.param(chunk.map(({ seq }) => seq))}::bigint[],
+                      ${sql.param(chunk.map(({ op }) => op))}::text[],
+                      ${sql.param(chunk.map(({ id }) => id))}::text[],
+                      ${sql.param(chunk.map(({ body }) => body))}::text[],
+                      ${sql.param(chunk.map((entry) => entry.check))}::text[]) AS e (seq, op, id, body, check_value)`;
+      const [first, ...others] = chunksOf(appended, rowsPerStatementMax);
+      if (first === undefined) return;
+      await tx.execute(sql`
+        WITH moved AS (
+          UPDATE hub.feed_head SET seq = ${headSeq + appended.length}, check_value = decode(${check}, 'hex'),
+                 digest = ${sql.param([...lanes])}::bigint[])
+        ${rowsOf(first)}`);
+      for (const chunk of others) await tx.execute(rowsOf(chunk));
     },
   };
 }

@@ -37,6 +37,8 @@ async function insertSignals(tx: Statements, group: readonly AnsweredSignal[]): 
     id: signalId,
     source_id: statement.source.id,
     external_id: statement.externalId,
+    body: hexOf(statement.body),
+    body_sha256: hexOf(statement.bodySha256),
     statement: storedStatement(statement),
     event_type: statement.eventType,
     subject_key: statement.query.key,
@@ -54,16 +56,16 @@ async function insertSignals(tx: Statements, group: readonly AnsweredSignal[]): 
   await tx.execute(sql`
     INSERT INTO hub.signals (id, source_id, external_id, body, body_sha256, statement, event_type, subject_key, principal,
         event_time, received_at_ms, actor, txn, outcome, answer, agents, kills, last_seq)
-    SELECT x.id, source_id, external_id, b.body, b.sha256, statement, event_type, subject_key, principal, event_time,
-        received_at_ms, actor, txn, outcome, answer, ARRAY(SELECT json_array_elements_text(agents)), kills, last_seq
-      FROM json_to_recordset(${JSON.stringify(rows)}::json) AS x (id text, source_id text, external_id text, statement jsonb,
-        event_type text, subject_key text, principal text, event_time double precision, received_at_ms bigint, actor text,
-        txn text, outcome text, answer jsonb, agents json, kills boolean, last_seq bigint)
-      JOIN unnest(${sql.param(rows.map(({ id }) => id))}::text[],
-                  ${sql.param(group.map(({ decided }) => decided.statement.body))}::bytea[],
-                  ${sql.param(group.map(({ decided }) => decided.statement.bodySha256))}::bytea[])
-        AS b (id, body, sha256) ON b.id = x.id`);
+    SELECT id, source_id, external_id, decode(body, 'hex'), decode(body_sha256, 'hex'), statement, event_type, subject_key,
+        principal, event_time, received_at_ms, actor, txn, outcome, answer, ARRAY(SELECT json_array_elements_text(agents)),
+        kills, last_seq
+      FROM json_to_recordset(${JSON.stringify(rows)}::json) AS x (id text, source_id text, external_id text, body text,
+        body_sha256 text, statement jsonb, event_type text, subject_key text, principal text, event_time double precision,
+        received_at_ms bigint, actor text, txn text, outcome text, answer jsonb, agents json, kills boolean, last_seq bigint)`);
 }
+
+const hexOf = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
 
 async function moveReleasedOn(
   tx: Statements,

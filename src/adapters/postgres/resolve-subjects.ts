@@ -13,7 +13,8 @@ import type { Statements } from './database.ts';
 
 /**
  * Everything that the registries hold about the subjects, whatever their number: who is named in one read, once more
- * where links say which keys are meant, and the agents in one more.
+ * where links say which keys are meant, and the agents in one more. Those are read before, too, where a link names one,
+ * for then its keys are meant; and not again where nobody is added.
  *
  * @throws Problem `invalid-request` for a subject that multiplies too much: `directKeys` says it of each alone.
  */
@@ -21,19 +22,19 @@ export async function readRegistries(
   tx: Statements,
   queries: readonly SubjectQuery[],
 ): Promise<RegistryFacts> {
-  const first = await readFacts(tx, queries, queries.flatMap(directKeys));
-  if (first.links.size === 0) return first;
-  const linked = queries.flatMap((query) => keysThroughLinks(query, first));
-  return readFacts(tx, queries, [...queries.flatMap(directKeys), ...linked]);
-}
-
-async function readFacts(
-  tx: Statements,
-  queries: readonly SubjectQuery[],
-  keys: readonly Match[],
-): Promise<RegistryFacts> {
-  const named = await readNamed(tx, queries, keys);
-  return { ...named, ...(await readAgents(tx, queries, named)) };
+  const direct = queries.flatMap(directKeys);
+  const first = await readNamed(tx, queries, direct);
+  const names = namesOf(queries, first);
+  if (first.links.size === 0) return { ...first, ...(await readAgents(tx, names)) };
+  const linksAgent = [...first.links.values()].some((link) => 'agent' in link);
+  const before = linksAgent ? await readAgents(tx, names) : undefined;
+  const agents: RegistryFacts['agents'] = before?.agents ?? new Map();
+  const linked = queries.flatMap((query) => keysThroughLinks(query, { links: first.links, agents }));
+  const named = await readNamed(tx, queries, [...direct, ...linked]);
+  const asked = new Set(names);
+  const allNames = namesOf(queries, named);
+  const addsNobody = before !== undefined && allNames.every((name) => asked.has(name));
+  return { ...named, ...(addsNobody ? before : await readAgents(tx, allNames)) };
 }
 
 type Named = Pick<RegistryFacts, 'links' | 'owned' | 'identities'>;
@@ -89,18 +90,22 @@ type AgentsRow = {
   readonly lineage: readonly { root: string; name: string; depth: number }[] | null;
 };
 
-/** The agents that are named, and all below them. */
-async function readAgents(
-  tx: Statements,
+const namesOf = (
   queries: readonly SubjectQuery[],
   { links, owned, identities }: Named,
-): Promise<Pick<RegistryFacts, 'agents' | 'descendants'>> {
-  const names = distinct([
+): readonly AgentName[] =>
+  distinct([
     ...queries.flatMap(({ agent }) => agent ?? []),
     ...[...links.values()].flatMap((link) => ('agent' in link ? [link.agent] : [])),
     ...[...owned.values()].flat(),
     ...identities.map(({ agent }) => agent),
   ]);
+
+/** The agents that are named, and all below them. */
+async function readAgents(
+  tx: Statements,
+  names: readonly AgentName[],
+): Promise<Pick<RegistryFacts, 'agents' | 'descendants'>> {
   if (names.length === 0) return { agents: new Map(), descendants: new Map() };
   const { rows } = await tx.execute<AgentsRow>(sql`
     WITH RECURSIVE lineage (root, name, depth) AS (
