@@ -2,12 +2,13 @@ import { matchMembers, type Match } from './revocation.ts';
 
 /** Canonical JSON of a match: members in one order, so that equal matches have equal keys. */
 export function matchKey(match: Match): string {
-  const ordered: Record<string, string> = {};
+  let members = '';
   for (const member of matchMembers) {
     const value = match[member];
-    if (value !== undefined) ordered[member] = value;
+    if (value === undefined) continue;
+    members += `${members === '' ? '' : ','}"${member}":${JSON.stringify(value)}`;
   }
-  return JSON.stringify(ordered);
+  return `{${members}}`;
 }
 
 /** The members given, in one order. */

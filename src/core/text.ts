@@ -34,6 +34,12 @@ export type JsonFaults = {
   readonly excessive: readonly FieldError[];
 };
 
+/** Where a value stands; made a pointer for the few that are at fault. */
+type Place = { readonly within: Place; readonly name: string } | undefined;
+
+const pathOf = (place: Place, root: string): string =>
+  place === undefined ? root : pointerTo(pathOf(place.within, root), place.name);
+
 /** Walks hostile JSON once and says what about it must not go further; `path` is where it stands in the request. */
 export function findJsonFaults(
   value: Json,
@@ -44,29 +50,30 @@ export function findJsonFaults(
   const excessive: FieldError[] = [];
   let nodes = 0;
 
-  const note = (list: FieldError[], at: string, message: string): void => {
-    if (list.length < fieldErrorsMax) list.push({ path: at, message });
+  const note = (list: FieldError[], at: Place, message: string): void => {
+    if (list.length < fieldErrorsMax) list.push({ path: pathOf(at, path), message });
   };
-  const walkText = (text: string, at: string): void => {
+  const walkText = (text: string, at: Place): void => {
     if (text.length > textMax) note(excessive, at, `is longer than ${textMax} characters`);
     else if (!isStorable(text)) note(unstorable, at, 'holds U+0000 or half of a surrogate pair');
   };
-  const walkMember = (name: string, child: Json, at: string, depth: number): void => {
+  const walkMember = (name: string, child: Json, at: Place, depth: number): void => {
     if (forbiddenMembers.has(name)) note(excessive, at, 'is a member name that is never accepted');
-    else if (name.length > textMax || !isStorable(name)) walkText(name, path);
+    else if (name.length > textMax || !isStorable(name)) walkText(name, undefined);
     else walk(child, at, depth);
   };
-  const walk = (node: Json, at: string, depth: number): void => {
+  const walk = (node: Json, at: Place, depth: number): void => {
     nodes += 1;
     if (nodes > nodesMax) return;
     if (typeof node === 'string') return walkText(node, at);
     if (node === null || typeof node !== 'object') return;
     if (depth >= depthMax) return note(excessive, at, `nests deeper than ${depthMax} levels`);
-    for (const [name, child] of Object.entries(node)) walkMember(name, child, pointerTo(at, name), depth + 1);
+    for (const [name, child] of Object.entries(node))
+      walkMember(name, child, { within: at, name }, depth + 1);
   };
 
-  walk(value, path, 0);
-  if (nodes > nodesMax) note(excessive, path, `has more than ${nodesMax} members and elements`);
+  walk(value, undefined, 0);
+  if (nodes > nodesMax) note(excessive, undefined, `has more than ${nodesMax} members and elements`);
   return { unstorable, excessive };
 }
 

@@ -2,7 +2,7 @@ import { covers, membersOf } from '../core/match-key.ts';
 import { isProblem } from '../core/problem.ts';
 import type { KnownAgent, Resolution, ResolvedAgent, SubjectQuery } from '../core/resolution.ts';
 import type { Match } from '../core/revocation.ts';
-import { keysOfSubject, principalPart } from '../core/subject-keys.ts';
+import { keysOfSubject, principalPart, type SubjectKeys } from '../core/subject-keys.ts';
 import type { AgentName, Identifier } from '../core/vocabulary.ts';
 
 /** What the registries hold about everything that a group of signals names. */
@@ -25,8 +25,19 @@ export type RegistryFacts = {
  *
  * @throws Problem `invalid-request` when its aliases multiply beyond `subjectKeysMax`.
  */
-export const directKeys = (query: SubjectQuery): readonly Match[] =>
-  keysOfSubject(query, () => undefined).keys;
+export const directKeys = (query: SubjectQuery): readonly Match[] => directly(query).keys;
+
+/** Asked for each signal when it comes, when the registries are read, and when it is resolved. */
+const known = new WeakMap<SubjectQuery, SubjectKeys>();
+
+function directly(query: SubjectQuery): SubjectKeys {
+  let keys = known.get(query);
+  if (keys === undefined) {
+    keys = keysOfSubject(query, () => undefined);
+    known.set(query, keys);
+  }
+  return keys;
+}
 
 /**
  * What tokens carry for the subject, by what it says and by what it is linked to. Nothing when those multiply too much:
@@ -50,7 +61,10 @@ export function keysThroughLinks(
  * @throws Problem `invalid-request` when its aliases and their links multiply beyond `subjectKeysMax`.
  */
 export function resolveSubject(query: SubjectQuery, facts: RegistryFacts): Resolution {
-  const { keys, unresolved, awaited } = keysOfSubject(query, (id) => linkedKeys(id, facts));
+  const isLinked = query.parts.some((part) => part.identifiers.some((id) => facts.links.has(id)));
+  const { keys, unresolved, awaited } = isLinked
+    ? keysOfSubject(query, (id) => linkedKeys(id, facts))
+    : directly(query);
   const principal = principalPart(query)?.identifiers ?? [];
   const linked = principal.flatMap((id) => {
     const link = facts.links.get(id);
@@ -60,8 +74,8 @@ export function resolveSubject(query: SubjectQuery, facts: RegistryFacts): Resol
   const byKey = keys.flatMap((key) => agentsOf(key, facts));
   return {
     keys,
-    agents: known([...named, ...linked, ...byKey], facts),
-    owned: known(
+    agents: agentsNamed([...named, ...linked, ...byKey], facts),
+    owned: agentsNamed(
       principal.flatMap((id) => facts.owned.get(id) ?? []),
       facts,
     ),
@@ -98,7 +112,7 @@ function agentsOf(key: Match, facts: RegistryFacts): readonly AgentName[] {
 /** `covers`, but what has no members names nobody rather than everybody. */
 const names = (broad: Match, narrow: Match): boolean => membersOf(broad).length > 0 && covers(broad, narrow);
 
-function known(names: readonly AgentName[], facts: RegistryFacts): readonly ResolvedAgent[] {
+function agentsNamed(names: readonly AgentName[], facts: RegistryFacts): readonly ResolvedAgent[] {
   return [...new Set(names)].flatMap((name) => {
     const agent = facts.agents.get(name);
     if (agent === undefined) return [];

@@ -34,6 +34,26 @@ forEachDatabase('database', (fixture) => {
     expect(await numbers()).toEqual([]);
   });
 
+  test('statements that are asked together leave in one write, and are answered in their order', async () => {
+    const client = await fixture.database.pool.connect();
+    onTestFinished(() => client.release());
+    const { stream } = client.connection;
+    const writes: string[] = [];
+    for (const name of ['_write', '_writev'] as const) {
+      const write = stream[name]?.bind(stream) as (...all: readonly unknown[]) => void;
+      stream[name] = (...all: readonly unknown[]) => {
+        writes.push(name);
+        write(...all);
+      };
+    }
+    const asked = [1, 2, 3].map((n) => client.query<{ n: number }>('SELECT $1::int AS n', [n]));
+    const answers = await Promise.all(asked);
+    expect(answers.map(({ rows }) => rows[0]?.n)).toEqual([1, 2, 3]);
+    expect(writes).toEqual(['_writev']);
+    await client.query('SELECT 4');
+    expect(writes).toHaveLength(2);
+  });
+
   test('a broken constraint is thrown as it is: no problem to retry', async () => {
     await fixture.database.transact((tx) => tx.execute(insert(1)));
     const again = fixture.database.transact((tx) => tx.execute(insert(1)));

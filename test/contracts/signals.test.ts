@@ -106,6 +106,17 @@ forEachDatabase('signals', (fixture) => {
   });
 
   describe('DESIGN §5: signals share a transaction', () => {
+    it('and one announcement, which comes before anybody is answered', async () => {
+      const { handle, announced } = aPipeline(fixture.database);
+      const all = Array.from({ length: 5 }, async () => {
+        const { lastSeq } = await handle(aStatement());
+        return { lastSeq, announced: [...announced] };
+      });
+      const answers = await Promise.all(all);
+      expect(new Set(answers.map(({ lastSeq }) => lastSeq)).size).toBe(5);
+      for (const answer of answers) expect(answer.announced).toEqual(['feed']);
+    });
+
     it('positions are gapless, and each is given once, also from two nodes at once', async () => {
       const { database } = fixture;
       const nodes = [aPipeline(database), aPipeline(database)];

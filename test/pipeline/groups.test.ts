@@ -56,7 +56,7 @@ describe('DESIGN §5: signals that arrive while a transaction is under way share
   it('those of a group are answered while the next is under way', async () => {
     const begun: number[] = [];
     const answered: number[] = [];
-    const gates = [deferred<void>(), deferred<void>(), deferred<void>()];
+    const gates = [deferred(), deferred(), deferred()];
     const add = createGroups<Item, number>(
       {
         async run(group) {

@@ -1,6 +1,6 @@
-import { and, asc, desc, eq, gt, isNotNull, isNull, lt, or, sql, type SQL } from 'drizzle-orm';
+import { and, asc, desc, eq, gt, isNotNull, lt, or, sql, type SQL } from 'drizzle-orm';
 import type { AuditChainStore, AuditFilter, AuditRow, AuditStore, ChainedRow } from '../../audit/ports.ts';
-import type { Json } from '../../core/vocabulary.ts';
+import type { Json, Millis } from '../../core/vocabulary.ts';
 import type { AuditEntry } from '../../pipeline/ports.ts';
 import type { Database, Statements } from './database.ts';
 import { auditHead, auditLog } from './schema-audit.ts';
@@ -53,17 +53,14 @@ export function createAuditChainStore({ database }: { readonly database: Databas
       database.transact(async (tx) => {
         const [head] = await tx.select().from(auditHead).for('update', { skipLocked: true });
         if (head === undefined) return 0;
-        const rows = await tx
-          .select()
-          .from(auditLog)
-          .where(isNull(auditLog.chainSeq))
-          .orderBy(asc(auditLog.id))
-          .limit(limit);
+        const { rows } = await tx.execute<UnchainedRow>(sql`
+          SELECT id::float8 AS id, at_ms::float8 AS at_ms, actor, action, target, outcome, correlation_id, txn, detail
+            FROM hub.audit_log WHERE chain_seq IS NULL ORDER BY id LIMIT ${limit}`);
         if (rows.length === 0) return 0;
         let { chainSeq, hash } = head;
         const chained = rows.map((row) => {
           chainSeq += 1;
-          hash = link(hash, chainSeq, toAuditRow(row));
+          hash = link(hash, chainSeq, unchainedOf(row));
           return { id: row.id, chainSeq, hash };
         });
         await writeChain(tx, chained);
@@ -101,6 +98,24 @@ export function createAuditChainStore({ database }: { readonly database: Databas
     },
   };
 }
+
+type UnchainedRow = Pick<AuditRow, 'id' | 'actor' | 'action' | 'target' | 'outcome' | 'detail'> & {
+  readonly at_ms: Millis;
+  readonly correlation_id: string | null;
+  readonly txn: string | null;
+};
+
+const unchainedOf = ({
+  at_ms: atMs,
+  correlation_id: correlationId,
+  txn,
+  ...row
+}: UnchainedRow): AuditRow => ({
+  ...row,
+  atMs,
+  ...(correlationId === null ? {} : { correlationId }),
+  ...(txn === null ? {} : { txn }),
+});
 
 type ChainedId = { readonly id: number; readonly chainSeq: number; readonly hash: Uint8Array };
 
