@@ -2,7 +2,7 @@ import type { Millis } from './vocabulary.ts';
 
 /** What is known of one endpoint. `closedBreaker` is where each begins. */
 export type Breaker = {
-  /** Attempts without any usable answer since the last that had one. */
+  /** SETs that were not taken when they were first tried, since the last usable answer. */
   readonly failuresInRow: number;
   /** Nobody goes there before. */
   readonly blockedUntilMs: Millis;
@@ -13,41 +13,47 @@ export type Breaker = {
 export const closedBreaker: Breaker = { failuresInRow: 0, blockedUntilMs: 0 };
 
 export const breakerLimits = {
-  /** So many failures in a row open it. */
+  /** So many failures in a row open it, or one refusal; until an answer comes one attempt at a time is made. */
   failuresMax: 5,
-  firstBlockMs: 10_000,
+  firstBlockMs: 1_000,
   blockMsMax: 5 * 60_000,
-  /** The one attempt that is let through has so long before another may try. Longer than a whole request. */
-  trialMs: 15_000,
 } as const;
 
-/** Whether an attempt may begin now. Of those that come when a block is over one is let through: `breaker` says so. */
-export function admitAttempt(
-  breaker: Breaker,
-  nowMs: Millis,
-): { readonly isAdmitted: boolean; readonly breaker: Breaker } {
-  if (nowMs < breaker.blockedUntilMs) return { isAdmitted: false, breaker };
-  if (breaker.openedAtMs === undefined) return { isAdmitted: true, breaker };
-  return { isAdmitted: true, breaker: { ...breaker, blockedUntilMs: nowMs + breakerLimits.trialMs } };
-}
+/**
+ * - `answer`: somebody is there and takes what is sent, or refuses this one only.
+ * - `failure`: it may succeed later.
+ * - `refusal`: credentials or address do not work, by the word of whoever is there.
+ */
+export type AttemptOutcome = 'answer' | 'failure' | 'refusal';
 
 /**
- * After an attempt. An answer of any kind shows that somebody is there; a failure is what may succeed later. Blocks
- * double from the fifth failure in a row on. A burst that fails together opens it once and does not lengthen the block.
+ * After an attempt. With each SET that fails when it is first tried the next block is twice as long; an answer ends them
+ * all. One that fails again tells nothing new of the endpoint: it makes the last block come again, and nobody else waits
+ * longer for its sake. A burst that fails together opens it once and does not lengthen the block.
  */
 export function noteAttempt(
   breaker: Breaker,
   {
     outcome,
+    isFirst,
     startedAtMs,
     nowMs,
-  }: { readonly outcome: 'answer' | 'failure'; readonly startedAtMs: Millis; readonly nowMs: Millis },
+  }: {
+    readonly outcome: AttemptOutcome;
+    /** Of this SET. */
+    readonly isFirst: boolean;
+    readonly startedAtMs: Millis;
+    readonly nowMs: Millis;
+  },
 ): Breaker {
   if (outcome === 'answer') return closedBreaker;
   if (startedAtMs < (breaker.openedAtMs ?? 0)) return breaker;
-  const failuresInRow = breaker.failuresInRow + 1;
+  const failuresInRow = isFirst ? countedUp(breaker.failuresInRow, outcome) : breaker.failuresInRow;
   const beyond = failuresInRow - breakerLimits.failuresMax;
   if (beyond < 0) return { failuresInRow, blockedUntilMs: 0 };
   const blockMs = Math.min(breakerLimits.firstBlockMs * 2 ** beyond, breakerLimits.blockMsMax);
   return { failuresInRow, blockedUntilMs: nowMs + blockMs, openedAtMs: nowMs };
 }
+
+const countedUp = (failuresInRow: number, outcome: AttemptOutcome): number =>
+  outcome === 'refusal' ? Math.max(failuresInRow + 1, breakerLimits.failuresMax) : failuresInRow + 1;

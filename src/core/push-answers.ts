@@ -34,7 +34,7 @@ export const keyPropagationMs = 60_000;
  *
  * - `delivered`: only 202 is as it must be, another 2xx is taken as meant.
  * - `rejected`: this SET is dead, the stream goes on.
- * - `blocked`: nothing will be taken there before somebody changes credentials or address.
+ * - `blocked`: credentials or address do not work, says whoever is there; another SET shows whether that holds for all.
  * - `retry`: the same bytes may be taken later. Codes are compared with their case; unknown ones say nothing.
  */
 export const pushRules: readonly PushRule[] = [

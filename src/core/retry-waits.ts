@@ -9,8 +9,10 @@ export type RetryLimits = {
   readonly waitMsMin: number;
   /** A Receiver may ask for so much. */
   readonly retryAfterMsMax: number;
-  /** Older deliveries are given up after an attempt that failed. */
+  /** What was tried for so long is given up after an attempt that failed. */
   readonly ageMsMax: number;
+  /** An endpoint that nobody tried for longer is tried anew. Longer than any wait. */
+  readonly breakMsMax: number;
   /** So many attempts, whatever their age. */
   readonly attemptsMax: number;
 };
@@ -21,8 +23,23 @@ export const retryLimits: RetryLimits = {
   waitMsMin: 100,
   retryAfterMsMax: 60 * 60_000,
   ageMsMax: 24 * 60 * 60_000,
+  breakMsMax: 2 * 60 * 60_000,
   attemptsMax: 500,
 };
+
+/** For how long an endpoint has been tried, without a break. */
+export type Trying = { readonly sinceMs: Millis; readonly lastAtMs: Millis };
+
+/**
+ * With one more attempt. A pause of the stream and an outage of our own are no time in which a Receiver was tried.
+ */
+export function goOnTrying(
+  { sinceMs, lastAtMs }: Trying,
+  nowMs: Millis,
+  limits: Pick<RetryLimits, 'breakMsMax'> = retryLimits,
+): Trying {
+  return { sinceMs: nowMs - lastAtMs > limits.breakMsMax ? nowMs : sinceMs, lastAtMs: nowMs };
+}
 
 export type RetryPlan =
   | { readonly kind: 'wait'; readonly waitMs: number }
@@ -30,7 +47,8 @@ export type RetryPlan =
 
 /**
  * What follows an attempt that may succeed later: exponential backoff with full jitter, but never sooner than the
- * Receiver asked for. `attempts` have been made, this one included; `chance` is a random number from 0 up to 1.
+ * Receiver asked for. `attempts` have been made, this one included, and the delivery has been tried for `ageMs`; `chance`
+ * is a random number from 0 up to 1.
  *
  * @see PUSH-21, PUSH-25
  */

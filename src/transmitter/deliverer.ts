@@ -3,7 +3,8 @@ import type { SignedSet } from '../core/set-claims.ts';
 import type { Millis, SetId, StreamId } from '../core/vocabulary.ts';
 import type { Announcer } from '../pipeline/ports.ts';
 import { createBatches } from './batches.ts';
-import type { ClaimedPush, DeliveryStore, EndpointState, Settlement } from './delivery-ports.ts';
+import type { ClaimedPush, DeliveryStore, Settlement } from './delivery-ports.ts';
+import { type JudgePush, latestOf } from './judge-push.ts';
 import type { IsKeyServed, PushOutcome, PushSet, SignSet } from './ports.ts';
 
 /** A node that dies while it holds a claim delays its SET for so long, and no other. */
@@ -36,12 +37,6 @@ export type DelivererPorts = {
   readonly onError: (error: unknown) => void;
 };
 
-export type JudgePush = (
-  claim: ClaimedPush,
-  outcome: PushOutcome,
-  times: { readonly startedAtMs: Millis; readonly nowMs: Millis },
-) => { readonly settlement: Settlement; readonly endpoint?: EndpointState };
-
 export type Deliverer = {
   /** Something may be due. */
   wake(): void;
@@ -68,12 +63,9 @@ export function createDeliverer(ports: DelivererPorts): Deliverer {
     return ({ id }) => holding.has(id);
   }, inFlightMax);
   const settle = createBatches<Settled, void>(async (settled) => {
-    const endpoints = new Map(
-      settled.flatMap(({ endpoint }) => (endpoint ? [[endpoint.streamId, endpoint]] : [])),
-    );
     await store.settle(
       settled.map(({ settlement }) => settlement),
-      [...endpoints.values()],
+      latestOf(settled.flatMap(({ endpoint }) => endpoint ?? [])),
       nowMs(),
     );
     return () => undefined;

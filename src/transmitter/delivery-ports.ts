@@ -1,5 +1,6 @@
 import type { SetClaims, SignedSet } from '../core/set-claims.ts';
 import type { SigningAlgorithm } from '../core/stream.ts';
+import type { Trying } from '../core/retry-waits.ts';
 import type { Millis, SetId, StreamId } from '../core/vocabulary.ts';
 import type { PushAnswer } from './ports.ts';
 
@@ -23,6 +24,7 @@ export type ClaimedPush = Claim & {
   readonly authorization?: string;
   /** Of the stream, up to now. */
   readonly failuresInRow: number;
+  readonly trying: Trying;
   /** Of the attempt before this one. */
   readonly previousErr?: string;
   /** When it left for the first time. */
@@ -44,6 +46,9 @@ export type EndpointState = {
   readonly streamId: StreamId;
   readonly failuresInRow: number;
   readonly blockedUntilMs: Millis;
+  /** It was thought to be gone and is there: nothing waits for its own next attempt any more. */
+  readonly isBack: boolean;
+  readonly trying: Trying;
 };
 
 /**
@@ -54,7 +59,7 @@ export type DeliveryStore = {
   /**
    * Claims what is due for push until `untilMs`: streams take turns, and of each denials go first. `room`: how many more a
    * stream may have that has some on their way; the others may have `roomMax`. A stream that failed `trialFrom` times in a
-   * row gets one, if it has none.
+   * row gets one, if it has none: what was tried least, so that nothing that is refused alone is in the way of the others.
    */
   claimPushes(ask: {
     readonly nowMs: Millis;

@@ -92,7 +92,7 @@ export type PushOutcome =
   | { readonly kind: 'retry'; readonly answer: PushAnswer; readonly retryAfterMs?: number }
   /** Will not succeed as it is: this SET is dead, the stream goes on. */
   | { readonly kind: 'rejected'; readonly answer: PushAnswer }
-  /** Nothing will succeed there until somebody changes something: credentials or address. */
+  /** Credentials or address do not work, says the answer: for this SET, or for all until somebody changes them. */
   | { readonly kind: 'blocked'; readonly answer: PushAnswer };
 
 /** Kept and shown to the operator, not to the Receiver; texts are the Receiver's, capped, or say where the hub did not go. */

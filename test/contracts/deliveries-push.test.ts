@@ -3,7 +3,7 @@ import { setId, type StreamId } from '../../src/core/vocabulary.ts';
 import { streamUpdatedEventType } from '../../src/core/set-claims.ts';
 import type { Claim } from '../../src/transmitter/delivery-ports.ts';
 import { forEachDatabase } from '../support/databases.ts';
-import { deliveriesOf, idsOf, lease, now, of, signedAs } from '../support/deliveries.ts';
+import { deliveriesOf, endpointOf, idsOf, lease, now, of, signedAs } from '../support/deliveries.ts';
 
 const retryOf = (claim: Claim | undefined) => ({
   id: claim?.id ?? setId(''),
@@ -73,6 +73,29 @@ forEachDatabase('deliveries that are pushed', (fixture) => {
       await put(...['a', 'b', 'c'].map((principal) => aSet(stream, { principal })));
       expect(of(stream, await claim({ room: [[stream, 15]] }))).toEqual([]);
       expect(of(stream, await claim())).toHaveLength(1);
+    });
+
+    it('of a stream that fails and fails what was tried least goes first, whoever waits longer', async () => {
+      const stream = await aStream({ failuresInRow: 5 });
+      await put(aSet(stream, { id: `odd-${stream}`, principal: 'a', denies: true }));
+      const tried: string[] = [];
+      const tryOne = async (nowMs: number) => {
+        const claims = of(stream, await claim({ nowMs }));
+        tried.push(...claims.map(({ id }) => id));
+        const answer = { status: 403 };
+        const retries = claims.map(({ id, fence }) => ({
+          ...{ id, fence, answer },
+          ...{ state: 'retry' as const, dueAtMs: nowMs },
+        }));
+        await store().settle(retries, [endpointOf(stream, { failuresInRow: 6 })], nowMs);
+      };
+      await tryOne(now);
+      await put(
+        aSet(stream, { id: `other-${stream}`, principal: 'b' }),
+        aSet(stream, { id: `kill-${stream}`, principal: 'c', denies: true }),
+      );
+      for (const nowMs of [now + 1, now + 2, now + 3]) await tryOne(nowMs);
+      expect(tried).toEqual(['odd', 'kill', 'other', 'odd'].map((name) => `${name}-${stream}`));
     });
 
     it('says where to, by what credential and in which algorithm', async () => {
@@ -216,14 +239,29 @@ forEachDatabase('deliveries that are pushed', (fixture) => {
       const answer = { status: 400, err: 'invalid_request' };
       await store().settle(
         [{ id: bad?.id ?? setId(''), fence: 1, state: 'dead', answer }],
-        [{ streamId: stream, failuresInRow: 3, blockedUntilMs: now }],
+        [endpointOf(stream, { failuresInRow: 3 })],
         now,
       );
       expect(await stateOf(`bad-${stream}`)).toMatchObject({
         state: 'dead',
         last_answer: { ...answer, at_ms: now },
       });
-      expect(of(stream, await claim())).toMatchObject([{ id: `good-${stream}`, failuresInRow: 3 }]);
+      expect(of(stream, await claim())).toMatchObject([
+        { id: `good-${stream}`, failuresInRow: 3, trying: { sinceMs: now - 7, lastAtMs: now } },
+      ]);
+    });
+
+    it('comes again at its time, or when an endpoint that was gone is back', async () => {
+      for (const isBack of [false, true]) {
+        const stream = await aStream();
+        await put(aSet(stream));
+        const retries = of(stream, await claim()).map(({ id, fence }) => ({
+          ...{ id, fence, answer: { status: 503 } },
+          ...{ state: 'retry' as const, dueAtMs: now + 60_000 },
+        }));
+        await store().settle(retries, [endpointOf(stream, { isBack })], now);
+        expect(of(stream, await claim())).toHaveLength(isBack ? 1 : 0);
+      }
     });
   });
 });

@@ -152,24 +152,24 @@ forEachDatabase('streams', (fixture) => {
     expect(await store.remove(id, by)).toBe(false);
   });
 
-  it('a new address or secret, or being enabled again, ends the wait after failures', async () => {
+  it('a new address or secret, or being enabled again, ends the wait after failures, and tries begin anew', async () => {
     const { id } = await created(store, aStream('str_1', { delivery: push }), 'Bearer one');
     const blocked = async () => {
-      const { rows } = await fixture.database.pool.query<{ blocked: string }>(
-        'SELECT blocked_until_ms AS blocked FROM hub.streams',
+      const { rows } = await fixture.database.pool.query<{ blocked: string; tried: string }>(
+        'SELECT blocked_until_ms AS blocked, tried_at_ms AS tried FROM hub.streams',
       );
-      await fixture.database.pool.query('UPDATE hub.streams SET blocked_until_ms = 7');
-      return Number(rows[0]?.blocked);
+      await fixture.database.pool.query('UPDATE hub.streams SET blocked_until_ms = 7, tried_at_ms = 7');
+      return [Number(rows[0]?.blocked), Number(rows[0]?.tried)];
     };
     await blocked();
     await store.update(id, (stream) => ({ stream: { ...stream, description: 'x' }, audit }), by);
-    expect(await blocked()).toBe(7);
+    expect(await blocked()).toEqual([7, 7]);
     await store.update(id, (stream) => ({ stream, authorization: 'Bearer two', audit }), by);
-    expect(await blocked()).toBe(0);
+    expect(await blocked()).toEqual([0, 0]);
     await store.update(id, (stream) => ({ stream: { ...stream, status: 'paused' }, audit }), by);
-    expect(await blocked()).toBe(7);
+    expect(await blocked()).toEqual([7, 7]);
     await store.update(id, (stream) => ({ stream: { ...stream, status: 'enabled' }, audit }), by);
-    expect(await blocked()).toBe(0);
+    expect(await blocked()).toEqual([0, 0]);
   });
 
   it('SSF 1.0 §8.1.1: activity restarts the time of inactivity; who let it pass is found', async () => {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { planRetry, readRetryAfter, retryLimits } from '../../src/core/retry-waits.ts';
+import { breakerLimits } from '../../src/core/circuit-breaker.ts';
+import { goOnTrying, planRetry, readRetryAfter, retryLimits } from '../../src/core/retry-waits.ts';
 
 const attempt = { attempts: 1, ageMs: 0, chance: 0.5 };
 
@@ -40,6 +41,27 @@ describe('PUSH-21: waits between attempts', () => {
     expect(planRetry({ ...attempt, ageMs: day - 1 }).kind).toBe('wait');
     expect(planRetry({ ...attempt, ageMs: day })).toEqual({ kind: 'give-up', because: 'age' });
     expect(planRetry({ ...attempt, attempts: 500 })).toEqual({ kind: 'give-up', because: 'attempts' });
+  });
+});
+
+describe('for how long an endpoint has been tried', () => {
+  const trying = { sinceMs: 1_000, lastAtMs: 5_000 };
+
+  it('goes on with each attempt, and begins anew after a break', () => {
+    const { breakMsMax } = retryLimits;
+    const last = trying.lastAtMs + breakMsMax;
+    expect(goOnTrying(trying, last)).toEqual({ sinceMs: 1_000, lastAtMs: last });
+    expect(goOnTrying(trying, last + 1)).toEqual({ sinceMs: last + 1, lastAtMs: last + 1 });
+  });
+
+  it('no wait of ours, nor one that a Receiver asks for, is a break', () => {
+    const longest = Math.max(retryLimits.retryAfterMsMax, retryLimits.waitMsMax) + breakerLimits.blockMsMax;
+    expect(retryLimits.breakMsMax).toBeGreaterThan(longest);
+    expect(retryLimits.breakMsMax).toBeLessThan(retryLimits.ageMsMax);
+  });
+
+  it('a clock that is set back ends no break', () => {
+    expect(goOnTrying(trying, 10)).toEqual({ sinceMs: 1_000, lastAtMs: 10 });
   });
 });
 

@@ -181,6 +181,18 @@ describe('one event reaches every Receiver that asked for it', () => {
     await until(async () => new Set(broken.taken()).size === 24);
   });
 
+  it('RFC 8935 §2.4: one SET that is refused as if credentials were wrong holds up no other', async () => {
+    const peer = await aPeer();
+    const stream = await aStream('odd', push(peer));
+    peer.behave({ kind: 'well-behaved' }, [{ kind: 'answers', status: 403 }]);
+    await post('session-revoked', 'odd-one');
+    await peer.reached(1);
+    await post('account-disabled', 'killed-behind-it');
+    await until(async () => new Set(peer.taken()).size === 2);
+    const status = await hub.call('GET', `/ssf/status?stream_id=${stream.id}`, { token: stream.token });
+    expect(status.body).toEqual({ stream_id: stream.id, status: 'enabled' });
+  });
+
   it('SSF §8.1.2: what happens while a stream is paused comes when it goes on, of opposing events the last', async () => {
     const peer = await aPeer();
     const stream = await aStream('paused', push(peer));

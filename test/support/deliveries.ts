@@ -3,7 +3,7 @@ import { insertSets, type NewDelivery } from '../../src/adapters/postgres/delive
 import { createDeliveryStore } from '../../src/adapters/postgres/delivery-store.ts';
 import { streams } from '../../src/adapters/postgres/schema-transmitter.ts';
 import { setId, streamId, type StreamId } from '../../src/core/vocabulary.ts';
-import type { Claim } from '../../src/transmitter/delivery-ports.ts';
+import type { Claim, EndpointState } from '../../src/transmitter/delivery-ports.ts';
 import type { DatabaseFixture } from './databases.ts';
 
 export const now = 1_763_764_000_000;
@@ -13,6 +13,14 @@ export const signedAs = ({ id }: Pick<Claim, 'id'>) => ({ compact: `compact of $
 export const of = (stream: StreamId, claims: readonly Claim[]) =>
   claims.filter((one) => one.streamId === stream);
 export const idsOf = (stream: StreamId, claims: readonly Claim[]) => of(stream, claims).map(({ id }) => id);
+export const endpointOf = (stream: StreamId, parts: Partial<EndpointState> = {}): EndpointState => ({
+  streamId: stream,
+  failuresInRow: 0,
+  blockedUntilMs: now,
+  isBack: false,
+  trying: { sinceMs: now - 7, lastAtMs: now },
+  ...parts,
+});
 
 /** Streams and SETs on their way, and how each fares. */
 export function deliveriesOf(fixture: DatabaseFixture) {

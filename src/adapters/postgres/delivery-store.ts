@@ -1,4 +1,4 @@
-import { type SQL, sql } from 'drizzle-orm';
+import { sql } from 'drizzle-orm';
 import { streamUpdatedEventType, type SetClaims } from '../../core/set-claims.ts';
 import type { SigningAlgorithm } from '../../core/stream.ts';
 import { setId, streamId, type Millis, type StreamId } from '../../core/vocabulary.ts';
@@ -11,51 +11,11 @@ import type {
 } from '../../transmitter/delivery-ports.ts';
 import type { PushAnswer } from '../../transmitter/ports.ts';
 import type { Database, Statements } from './database.ts';
+import { lookedAtMax, nextOf } from './next-deliveries.ts';
 import { together } from './together.ts';
 
 /** Reads what a stream's Authorization value was sealed to. */
 export type OpenAuthorization = (stream: StreamId, sealed: Uint8Array) => string;
-
-/** Of one stream so many are looked at for what may go next. */
-const lookedAtMax = 512;
-/** Where those all wait for others of their principals, so many principals are gone through for their first. */
-const principalsMax = 4_096;
-
-// Each of the following is ordered by all columns of the one index that it is meant for, and bounded where it could be
-// equal: a planner that knows nothing of the table yet cannot tell that index from the others by anything else.
-
-/** No other that is pending comes before it: of its principal it is the first. */
-const isFirst = sql`d.seq = (
-  SELECT e.seq FROM hub.deliveries e
-   WHERE e.state = 'pending' AND (e.stream_id, e.principal, e.seq) >= (d.stream_id, d.principal, 0)
-   ORDER BY e.stream_id, e.principal, e.seq LIMIT 1)`;
-
-/**
- * What of a stream may go next, denials first: whatever `mayGo` and is the first of its principal. The oldest are looked at; where these are many and wait for others, a queue of a few principals hides all the rest, so that the
- * principals are gone through instead, from one to the next.
- */
-function nextOf(stream: SQL, mayGo: SQL, limit: number): SQL {
-  const firstAfter = (after: SQL) => sql`
-    SELECT seq, denies, stream_id, principal, due_at_ms, claimed_until_ms FROM hub.deliveries
-     WHERE state = 'pending' AND stream_id <= ${stream} AND ${after} ORDER BY stream_id, principal, seq LIMIT 1`;
-  return sql`
-    WITH RECURSIVE oldest AS MATERIALIZED (
-      SELECT seq, stream_id, denies, principal FROM hub.deliveries
-       WHERE state = 'pending' AND stream_id >= ${stream} AND stream_id <= ${stream} AND ${mayGo}
-       ORDER BY stream_id, denies DESC, seq LIMIT ${lookedAtMax}),
-    found AS MATERIALIZED (
-      SELECT d.seq, d.denies FROM oldest d WHERE ${isFirst} ORDER BY d.denies DESC, d.seq LIMIT ${limit}),
-    firsts AS (
-      SELECT 1 AS nth, f.* FROM (${firstAfter(sql`stream_id >= ${stream}
-        AND (SELECT count(*) FROM oldest) = ${lookedAtMax} AND (SELECT count(*) FROM found) < ${limit}`)}) f
-      UNION ALL
-      SELECT p.nth + 1, f.* FROM firsts p CROSS JOIN LATERAL (
-        ${firstAfter(sql`(stream_id, principal) > (p.stream_id, p.principal)`)}) f
-       WHERE p.nth < ${principalsMax})
-    SELECT seq, denies FROM (
-      SELECT seq, denies FROM found UNION SELECT seq, denies FROM firsts WHERE ${mayGo}) n
-     ORDER BY denies DESC, seq LIMIT ${limit}`;
-}
 
 /** Else it still tells that it was paused or disabled, and nothing else. @see SSF 1.0 §8.1.5 */
 const isEnabled = (stream: StreamId) =>
@@ -68,11 +28,12 @@ export function createDeliveryStore(options: {
   const { database, openAuthorization } = options;
   return {
     async claimPushes({ nowMs, untilMs, room, roomMax, trialFrom, limit }) {
+      const mayGo = sql`due_at_ms <= ${nowMs} AND claimed_until_ms <= ${nowMs}`;
       const { rows } = await database.db.execute<PushRow>(sql`
         WITH busy AS (
           SELECT * FROM unnest(${sql.param([...room.keys()])}::text[], ${sql.param([...room.values()])}::integer[]) AS r (id, room)),
         may AS (
-          SELECT s.id, CASE WHEN s.failures_in_row < ${trialFrom} THEN coalesce(b.room, ${roomMax}::integer)
+          SELECT s.id, s.failures_in_row >= ${trialFrom} AS is_trial, CASE WHEN s.failures_in_row < ${trialFrom} THEN coalesce(b.room, ${roomMax}::integer)
                             WHEN b.id IS NULL THEN 1 ELSE 0 END AS room,
                  ${roomMax}::integer - coalesce(b.room, ${roomMax}::integer) AS out
             FROM hub.streams s LEFT JOIN busy b ON b.id = s.id
@@ -80,8 +41,13 @@ export function createDeliveryStore(options: {
         next AS (
           SELECT n.seq, n.denies, m.room, m.out + row_number() OVER (PARTITION BY m.id ORDER BY n.denies DESC, n.seq) AS turn,
                  row_number() OVER (PARTITION BY m.id ORDER BY n.denies DESC, n.seq) AS nth
-            FROM may m CROSS JOIN LATERAL (${nextOf(sql`m.id`, sql`due_at_ms <= ${nowMs} AND claimed_until_ms <= ${nowMs}`, roomMax)}) n
-           WHERE m.room > 0
+            FROM may m CROSS JOIN LATERAL (${nextOf(sql`m.id`, mayGo, roomMax)}) n
+           WHERE m.room > 0 AND NOT m.is_trial
+          UNION ALL
+          SELECT n.seq, n.denies, 1, 0, 1 FROM may m CROSS JOIN LATERAL (
+            SELECT d.seq, d.denies FROM (${nextOf(sql`m.id`, mayGo, roomMax)}) f JOIN hub.deliveries d ON d.seq = f.seq
+             ORDER BY d.attempts, d.denies DESC, d.seq LIMIT 1) n
+           WHERE m.room > 0 AND m.is_trial
           UNION ALL
           SELECT d.seq, d.denies, 1, 0, 1 FROM hub.deliveries d JOIN hub.streams s ON s.id = d.stream_id
            WHERE d.state = 'pending' AND d.control AND d.event_type = ${streamUpdatedEventType} AND s.method = 'push'
@@ -95,6 +61,7 @@ export function createDeliveryStore(options: {
           FROM locked c JOIN hub.deliveries o ON o.seq = c.seq JOIN hub.streams s ON s.id = o.stream_id
          WHERE d.seq = c.seq
         RETURNING ${claimColumns}, s.endpoint_url, s.authorization_sealed, s.failures_in_row,
+                  s.trying_since_ms::float8 AS trying_since_ms, s.tried_at_ms::float8 AS tried_at_ms,
                   d.last_answer ->> 'err' AS previous_err, d.first_sent_at_ms::float8 AS first_sent_at_ms`);
       return rows.map(
         (row): ClaimedPush => ({
@@ -103,6 +70,7 @@ export function createDeliveryStore(options: {
           endpointUrl: row.endpoint_url,
           ...(row.first_sent_at_ms === null ? {} : { firstSentAtMs: row.first_sent_at_ms }),
           failuresInRow: row.failures_in_row,
+          trying: { sinceMs: row.trying_since_ms, lastAtMs: row.tried_at_ms },
           ...(row.previous_err === null ? {} : { previousErr: row.previous_err }),
           ...authorizationOf(row, openAuthorization),
         }),
@@ -211,6 +179,8 @@ type PushRow = ClaimRow & {
   readonly endpoint_url: string;
   readonly authorization_sealed: Uint8Array | null;
   readonly failures_in_row: number;
+  readonly trying_since_ms: Millis;
+  readonly tried_at_ms: Millis;
   readonly previous_err: string | null;
   readonly first_sent_at_ms: Millis | null;
 };
@@ -266,7 +236,7 @@ async function settleRows(tx: Statements, settlements: readonly Settlement[], no
 
 /** Where an endpoint is back nothing waits for its own next attempt any more, least of all a kill behind it. */
 async function hurry(tx: Statements, endpoints: readonly EndpointState[], nowMs: Millis): Promise<void> {
-  const back = endpoints.filter((one) => one.failuresInRow === 0 && one.blockedUntilMs <= nowMs);
+  const back = endpoints.filter(({ isBack }) => isBack);
   if (back.length === 0) return;
   await tx.execute(sql`
     UPDATE hub.deliveries SET due_at_ms = ${nowMs} WHERE seq IN (
@@ -284,10 +254,14 @@ async function noteEndpoints(tx: Statements, endpoints: readonly EndpointState[]
   if (endpoints.length === 0) return;
   const ordered = endpoints.toSorted((one, other) => (one.streamId < other.streamId ? -1 : 1));
   await tx.execute(sql`
-    UPDATE hub.streams s SET failures_in_row = x.failures, blocked_until_ms = x.blocked_until_ms
+    UPDATE hub.streams s
+       SET failures_in_row = x.failures, blocked_until_ms = x.blocked_until_ms, trying_since_ms = x.trying_since_ms,
+           tried_at_ms = x.tried_at_ms
       FROM unnest(${sql.param(ordered.map(({ streamId: id }) => id))}::text[],
                   ${sql.param(ordered.map(({ failuresInRow }) => failuresInRow))}::integer[],
-                  ${sql.param(ordered.map(({ blockedUntilMs }) => blockedUntilMs))}::bigint[])
-        AS x (id, failures, blocked_until_ms)
+                  ${sql.param(ordered.map(({ blockedUntilMs }) => blockedUntilMs))}::bigint[],
+                  ${sql.param(ordered.map(({ trying }) => trying.sinceMs))}::bigint[],
+                  ${sql.param(ordered.map(({ trying }) => trying.lastAtMs))}::bigint[])
+        AS x (id, failures, blocked_until_ms, trying_since_ms, tried_at_ms)
      WHERE s.id = x.id`);
 }

@@ -4,7 +4,7 @@ import type { DefaultSubjects, DeliveryMethod, SigningAlgorithm, StreamStatus } 
 import type { JsonObject } from '../../core/vocabulary.ts';
 import { bytes, count, hub } from './schema-columns.ts';
 
-/** The Drizzle mirror of `migrations/0002_transmitter.sql`. */
+/** The Drizzle mirror of `migrations/0002_transmitter.sql`, with what `0005_push.sql` adds. */
 export const streamChanges = hub.table('stream_changes', {
   singleton: boolean('singleton').primaryKey().default(true),
   version: count('version').notNull(),
@@ -30,6 +30,8 @@ export const streams = hub.table('streams', {
   lastVerificationAtMs: count('last_verification_at_ms'),
   blockedUntilMs: count('blocked_until_ms').notNull().default(0),
   failuresInRow: integer('failures_in_row').notNull().default(0),
+  tryingSinceMs: count('trying_since_ms').notNull().default(0),
+  triedAtMs: count('tried_at_ms').notNull().default(0),
   subjects: integer('subjects').notNull().default(0),
   subjectsVersion: count('subjects_version').notNull().default(0),
   createdAtMs: count('created_at_ms').notNull(),

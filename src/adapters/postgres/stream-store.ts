@@ -155,7 +155,7 @@ async function updateIn(
     .set({
       ...settings,
       ...toTimes(stream),
-      ...(reconnects ? { blockedUntilMs: 0, failuresInRow: 0 } : {}),
+      ...(reconnects ? { blockedUntilMs: 0, failuresInRow: 0, triedAtMs: 0 } : {}),
       ...(authorization === undefined
         ? {}
         : { authorizationSealed: authorization === null ? null : seal(id, authorization) }),
