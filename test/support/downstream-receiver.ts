@@ -56,6 +56,8 @@ export type DownstreamReceiverOptions = {
   readonly audience?: string;
   /** What `Authorization` must be; anything else is 401. */
   readonly authorization?: string;
+  /** Is told of every push, before it is answered. */
+  readonly onPush?: () => void;
 };
 
 /** A whole Receiver over loopback that takes pushes. How it behaves can be changed while it runs. */
@@ -68,6 +70,9 @@ export type DownstreamReceiver = {
   readonly taken: () => readonly string[];
   /** TCP connections so far, whatever became of them. */
   readonly connections: () => number;
+  /** Requests that wait for an answer, and those that were given up by who sent them. */
+  readonly held: () => number;
+  readonly givenUp: () => number;
   /** Bytes of `huge` answers that were handed to the sockets. */
   readonly bytesSent: () => number;
   /** From now on; `next` come before, one for each push. */
@@ -84,15 +89,21 @@ export async function aDownstreamReceiver(
   const received: ReceivedPush[] = [];
   const taken: string[] = [];
   const waiting: { readonly count: number; readonly resolve: () => void }[] = [];
-  const totals = { connections: 0, bytesSent: 0 };
+  const totals = { connections: 0, held: 0, givenUp: 0, bytesSent: 0 };
   let usual: Behaviour = { kind: 'well-behaved' };
   let next: Behaviour[] = [];
 
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const body = await readText(request);
+    totals.held += 1;
+    response.on('close', () => {
+      totals.held -= 1;
+      if (!response.writableFinished) totals.givenUp += 1;
+    });
     const behaviour = next.shift() ?? usual;
     const push = { method: request.method ?? '', path: request.url ?? '', headers: request.headers, body };
     const index = received.push(push) - 1;
+    options.onPush?.();
     for (const { count, resolve } of waiting) if (received.length >= count) resolve();
     if (behaviour.kind === 'slow') await behaviour.until;
     if (behaviour.kind !== 'well-behaved' && behaviour.kind !== 'slow') {
@@ -123,6 +134,8 @@ export async function aDownstreamReceiver(
     received,
     taken: () => taken,
     connections: () => totals.connections,
+    held: () => totals.held,
+    givenUp: () => totals.givenUp,
     bytesSent: () => totals.bytesSent,
     behave: (behaviour, before = []) => {
       usual = behaviour;
