@@ -1,17 +1,17 @@
-/** An entry as its readers got it: when it was committed, on the wall clock, and when each had it, on the machine's. */
-export type Arrived = { readonly committedAtMs: number; readonly atMicros: readonly number[] };
+/** What readers got: when it was committed, on the wall clock, where that is told, and when each had it, on the machine's. */
+export type Arrived = { readonly committedAtMs?: number; readonly atMicros: readonly number[] };
 
 /** Who has got what, and when: by a name that the entry carries. */
 export type Arrivals = {
   /** So many are to get each. */
   readonly expect: (count: number) => void;
-  readonly note: (marker: string, atMicros: number, committedAtMs: number) => void;
+  readonly note: (marker: string, atMicros: number, committedAtMs?: number) => void;
   /** Resolves when all have it. Each marker can be asked for once. */
   readonly all: (marker: string) => Promise<Arrived>;
 };
 
 export function createArrivals(): Arrivals {
-  const entries = new Map<string, { readonly committedAtMs: number; readonly atMicros: number[] }>();
+  const entries = new Map<string, Arrived & { readonly atMicros: number[] }>();
   const waiting = new Map<string, (arrived: Arrived) => void>();
   let expected = 0;
   const look = (marker: string): void => {
@@ -27,7 +27,10 @@ export function createArrivals(): Arrivals {
       expected = count;
     },
     note(marker, atMicros, committedAtMs) {
-      const arrived = entries.get(marker) ?? { committedAtMs, atMicros: [] };
+      const arrived = entries.get(marker) ?? {
+        ...(committedAtMs === undefined ? {} : { committedAtMs }),
+        atMicros: [],
+      };
       entries.set(marker, arrived);
       arrived.atMicros.push(atMicros);
       look(marker);

@@ -1,21 +1,26 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { type Helper, moduleUrl, startHelper } from './processes.ts';
 import type { Storage } from './storages.ts';
 
 const startMsMax = 300_000;
+/** Nothing of what prepares a measurement fails because the machine is busy. */
+const triesMax = 20;
+const tryAgainAfterMs = 500;
 
 /** The hub as anybody runs it, `caep-hub serve`, in a process of its own. */
 export type Hub = {
   readonly url: string;
+  readonly adminToken: string;
   /** Of a source that may kill as often as it likes. */
   readonly sourceToken: string;
   /** As the administrator. @throws Error on anything but success. */
   readonly call: <Answer>(method: string, path: string, body?: unknown) => Promise<Answer>;
   /** An enforcement point, and the token that all its instances share. */
   readonly addPoint: (name: string) => Promise<string>;
-  /** Tells how long its event loop stood still. */
+  /** Tells how long its event loop stood still, and what it used of the processor. */
   readonly probe: Helper['ask'];
   readonly end: () => Promise<void>;
 };
@@ -37,6 +42,7 @@ export async function startHub(storage: Storage, dataDir: string): Promise<Hub> 
     PORT: '0',
     DATA_DIR: dataDir,
     LOG_LEVEL: 'error',
+    OUTBOUND_ALLOW: '127.0.0.1',
     ...storage.environment,
   };
   const helper = startHelper(moduleUrl('../src/main'), {
@@ -58,6 +64,7 @@ export async function startHub(storage: Storage, dataDir: string): Promise<Hub> 
   });
   return {
     url,
+    adminToken,
     sourceToken: made.token,
     call,
     async addPoint(name) {
@@ -93,6 +100,7 @@ async function request<Answer>(
   method: string,
   path: string,
   body: unknown,
+  triesLeft = triesMax,
 ): Promise<Answer> {
   const response = await fetch(new URL(path, url), {
     method,
@@ -103,6 +111,10 @@ async function request<Answer>(
     ...(body !== undefined && { body: JSON.stringify(body) }),
   });
   const text = await response.text();
+  if (response.status === 503 && triesLeft > 1) {
+    await delay(tryAgainAfterMs);
+    return request(url, token, method, path, body, triesLeft - 1);
+  }
   if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
   return JSON.parse(text) as Answer;
 }
@@ -112,3 +124,11 @@ export const aKill = (issuer: string, clientId: string) => ({
   event: 'credential-compromise',
   subject: { iss: issuer, client_id: clientId },
 });
+
+/** A signal, or what a yardstick takes for one. @throws Error unless it is answered 202. */
+export async function post(url: string, body: string, token: string): Promise<void> {
+  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+  const answer = await fetch(url, { method: 'POST', headers, body });
+  const text = await answer.text();
+  if (answer.status !== 202) throw new Error(`the post was answered ${answer.status}: ${text}`);
+}

@@ -5,10 +5,24 @@ import { machine, type Measured, toJson, toTable } from './report.ts';
 import { durableSignals } from './rows/durable-signals.ts';
 import { guardedRequest } from './rows/guarded-request.ts';
 import { killToApplied } from './rows/kill-to-applied.ts';
+import { killToPush } from './rows/kill-to-push.ts';
+import { oneEventToThousandStreams } from './rows/one-event-to-1000-streams.ts';
 import { revocationLookup } from './rows/revocation-lookup.ts';
+import { setsPushed } from './rows/sets-pushed.ts';
+import { sickReceivers } from './rows/sick-receivers.ts';
 import { snapshot } from './rows/snapshot.ts';
 
-const rows: readonly Row[] = [killToApplied, guardedRequest, revocationLookup, durableSignals, snapshot];
+const rows: readonly Row[] = [
+  killToApplied,
+  guardedRequest,
+  revocationLookup,
+  durableSignals,
+  snapshot,
+  killToPush,
+  setsPushed,
+  oneEventToThousandStreams,
+  sickReceivers,
+];
 
 const usage = `npm run bench -- [--only ${rows.map(({ name }) => name).join(',')}] [--quick] [--json FILE]
 

@@ -36,6 +36,8 @@ export function startHelper(module: string | URL, options: ForkOptions = {}): He
     serialization: 'advanced',
   });
   running.add(child);
+  // Each question listens until it is answered, and any number may be asked at once.
+  child.setMaxListeners(0);
   let said = '';
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     said = (said + text).slice(-4_000);

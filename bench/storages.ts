@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Client } from 'pg';
+import type { Line } from './contract.ts';
 import { findPostgresPrograms, startPostgresServer } from '../test/support/postgres-server.ts';
 
 /** Where a hub keeps what it is told. */
@@ -50,4 +51,15 @@ export async function withPostgres<Outcome>(
   } finally {
     await server.stop();
   }
+}
+
+/** The lines of each storage that there is here. */
+export async function onEachStorage(
+  work: (storage: Storage) => Promise<readonly Line[]>,
+): Promise<{ readonly lines: readonly Line[]; readonly notes: readonly string[] }> {
+  const lines = await work(embedded);
+  const onServer = await withPostgres(async (newStorage) => work(await newStorage()));
+  if (onServer === undefined)
+    return { lines, notes: ['PostgreSQL was not measured: its programs are not here.'] };
+  return { lines: [...lines, ...onServer], notes: [] };
 }

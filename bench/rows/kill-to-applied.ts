@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { Arrived } from '../arrivals.ts';
 import type { Line, Row, RowResult, Settings } from '../contract.ts';
 import { issuer } from '../entries.ts';
-import { aKill, type Hub, startHub, withDirectory } from '../hub.ts';
+import { aKill, type Hub, post, startHub, withDirectory } from '../hub.ts';
 import { inTurns, machineMicros, percentile, wallMsAt } from '../measure.ts';
 import { type Helper, startHelper } from '../processes.ts';
 import { embedded } from '../storages.ts';
@@ -156,7 +156,7 @@ async function killOnce(
   ]);
   const since = (atMicros: number) => (atMicros - startedMicros) / 1_000;
   const all = [...light.atMicros, ...own.atMicros];
-  const { committedAtMs } = light;
+  const { committedAtMs = Number.NaN } = light;
   return {
     all: all.map(since),
     library: own.atMicros.map(since),
@@ -178,11 +178,4 @@ async function shoutOnce(url: string, readers: Helper, characters: number): Prom
     post(url, JSON.stringify({ match: { client_id: marker }, filler }), 'none'),
   ]);
   return arrivals.atMicros.map((atMicros) => (atMicros - startedMicros) / 1_000);
-}
-
-async function post(url: string, body: string, token: string): Promise<void> {
-  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
-  const answer = await fetch(url, { method: 'POST', headers, body });
-  const text = await answer.text();
-  if (answer.status !== 202) throw new Error(`the post was answered ${answer.status}: ${text}`);
 }

@@ -90,7 +90,7 @@ describe('DESIGN §11: of a hundred Receivers one never answers and one always f
     expect(heard.meanwhile.size).toBe(healthy.length);
 
     const keys = createLocalJWKSet(
-      (await hub.call('GET', '/jwks.json', { token: null })).body as JSONWebKeySet,
+      (await hub.call('GET', '/jwks.json', { token: null })).body as unknown as JSONWebKeySet,
     );
     for (const peer of healthy) await expectWholeStory(peer, keys);
     await expectNothingLost();
