@@ -39,7 +39,7 @@ export const fetchLimits: FetchLimits = {
   bodyBytesMax: 64 * 1_024,
   headersBytesMax: 16 * 1_024,
   connectionsPerOriginMax: 8,
-  originsMax: 500,
+  originsMax: 2_000,
   idleMs: 10_000,
   connectionAgeMs: 300_000,
 };
