@@ -115,7 +115,7 @@ export function createDeliverer(ports: DelivererPorts): Deliverer {
         wake();
       });
     }
-    return claims.length > 0 && !stop.signal.aborted;
+    return claims.length === limit && !stop.signal.aborted;
   }
 
   async function attemptOne(claim: ClaimedPush): Promise<void> {
