@@ -135,6 +135,8 @@ export type Posture =
 
 /** `POST /v1/points/reports`: what was refused or seen, batched, without tokens. */
 export type ReportBody = {
+  /** The same over retries, and of no other batch: what a batch says is kept once, however often it is sent. */
+  readonly batch_id: string;
   readonly refusals?: readonly RefusalReport[];
   readonly sightings?: readonly SightingReport[];
 };

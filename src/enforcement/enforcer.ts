@@ -49,7 +49,7 @@ export type Enforcer = {
   readonly state: () => EnforcerState;
   /** Stops enforcing these orphans: entries of an older epoch of the hub that the present one does not have. Others are left as they are. */
   readonly forgetOrphans: (ids: readonly string[]) => void;
-  /** Says goodbye to the hub. Open requests are not cut, new ones are judged by what is known. Idempotent. */
+  /** Says goodbye to the hub and sends what is left to report, for 5 s at most. Open requests are not cut, new ones are judged by what is known. Idempotent. */
   readonly close: () => Promise<void>;
 };
 

@@ -27,6 +27,8 @@ export function createFeedClient(options: FeedClientOptions): FeedClient {
   const reports = createReports({
     transport,
     onFailure: (cause) => progress.trouble('unreachable', 'reports were not heard', cause),
+    onDropped: (count, why, cause) =>
+      progress.trouble('reports-dropped', `reports dropped: ${count}; ${why}`, cause),
   });
   const ended = new AbortController();
   const connection = { stop: new AbortController() };

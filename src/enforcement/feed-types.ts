@@ -49,7 +49,7 @@ export type FeedClient = {
   readonly sight: (sighting: SightingReport) => void;
   /** Stop enforcing entries of an older epoch that the hub no longer has. */
   readonly forgetOrphans: (ids: readonly string[]) => void;
-  /** Says goodbye to the hub, writes the snapshot file and ends. Idempotent. */
+  /** Says goodbye to the hub, sends what it has to report for some seconds at most, writes the snapshot file and ends. Idempotent. */
   readonly close: () => Promise<void>;
 };
 
@@ -68,7 +68,7 @@ export type FeedState = {
   readonly refused: number;
 };
 
-/** `code` is stable: `unauthorized`, `unreachable`, `gap`, `position-gone`, `bad-event`, `bad-snapshot`, `digest-mismatch`, `divergent`, `new-epoch`, `paused`, `clock-jump`, `disk`, `callback`. */
+/** `code` is stable: `unauthorized`, `unreachable`, `gap`, `position-gone`, `bad-event`, `bad-snapshot`, `digest-mismatch`, `divergent`, `new-epoch`, `paused`, `clock-jump`, `disk`, `callback`, `reports-dropped`. */
 export type FeedTrouble = { readonly code: FeedTroubleCode; readonly text: string; readonly cause?: unknown };
 export type FeedTroubleCode =
   | 'unauthorized'
@@ -83,4 +83,5 @@ export type FeedTroubleCode =
   | 'paused'
   | 'clock-jump'
   | 'disk'
-  | 'callback';
+  | 'callback'
+  | 'reports-dropped';

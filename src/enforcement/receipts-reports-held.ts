@@ -4,9 +4,11 @@ import type { RefusalReport, SightingReport } from '../core/feed.ts';
 export type HeldReports = {
   readonly addRefusal: (refusal: RefusalReport) => void;
   readonly addSighting: (sighting: SightingReport) => void;
-  /** Thefts first, then refusals, then sightings; `undefined` when nothing waits. */
-  readonly take: () => ReportBatch | undefined;
+  /** A batch: thefts first, then refusals, then sightings; `undefined` when none of them waits. */
+  readonly take: (which: 'thefts' | 'all') => ReportBatch | undefined;
   readonly size: number;
+  /** How many found no room since this was asked last. */
+  readonly takeLeftOut: () => number;
 };
 
 export type ReportBatch = {
@@ -28,14 +30,22 @@ export function createHeldReports(): HeldReports {
   const thefts = new Map<string, RefusalReport>();
   const refusals = new Map<string, RefusalReport>();
   const sightings = new Map<string, SightingReport>();
+  let leftOut = 0;
   const size = (): number => thefts.size + refusals.size + sightings.size;
+  const count = (isHeld: boolean): void => void (leftOut += isHeld ? 0 : 1);
   return {
-    addRefusal: (refusal) => addRefusal(refusal.theft ? thefts : refusals, refusal),
-    addSighting: (sighting) => addSighting(sightings, sighting),
-    take() {
-      if (size() === 0) return undefined;
+    addRefusal: (refusal) => count(addRefusal(refusal.theft ? thefts : refusals, refusal)),
+    addSighting: (sighting) => count(addSighting(sightings, sighting)),
+    takeLeftOut() {
+      const before = leftOut;
+      leftOut = 0;
+      return before;
+    },
+    take(which) {
+      if ((which === 'all' ? size() : thefts.size) === 0) return undefined;
       const room: Room = { bytes: batchBytesMax, items: batchItemsMax };
       const urgent = takeSome(thefts, room);
+      if (which === 'thefts') return { refusals: urgent, sightings: [] };
       return {
         refusals: [...urgent, ...takeSome(refusals, room)],
         sightings: takeSome(sightings, { ...room, items: batchItemsMax }),
@@ -75,25 +85,31 @@ function takeSome<Item>(held: Map<string, Item>, room: Room): readonly Item[] {
   return taken;
 }
 
-/** Whoever is refused chooses the address, as far as proxies pass it on: by many addresses nobody crowds out the rest. */
-function addRefusal(held: Map<string, RefusalReport>, refusal: RefusalReport): void {
+/**
+ * Whether there was room. Whoever is refused chooses the address, as far as proxies pass it on: by many addresses nobody
+ * crowds out the rest.
+ */
+function addRefusal(held: Map<string, RefusalReport>, refusal: RefusalReport): boolean {
   const { at_ms: at, decision_id: decision, count, address, ...same } = fitting(refusal);
   const key = JSON.stringify(same);
   const before = held.get(key);
+  if (before === undefined && held.size >= heldMax) return false;
   if (before) {
     held.set(key, { ...before, at_ms: Math.min(before.at_ms, at), count: sum(before.count, count) });
-  } else if (held.size < heldMax) {
+  } else {
     const from = address === undefined ? {} : { address: address.slice(0, addressUnitsMax) };
     held.set(key, { ...same, at_ms: at, decision_id: decision, count, ...from });
   }
+  return true;
 }
 
-function addSighting(held: Map<string, SightingReport>, sighting: SightingReport): void {
+function addSighting(held: Map<string, SightingReport>, sighting: SightingReport): boolean {
   const { first_at_ms: first, last_at_ms: last, count, act, ...named } = fitting(sighting);
   const actors = act?.filter(({ iss }) => fits(iss)).map(actorOf);
   const same = { ...named, ...(actors && { act: actors }) };
   const key = JSON.stringify(same);
   const before = held.get(key);
+  if (before === undefined && held.size >= heldMax) return false;
   if (before) {
     held.set(key, {
       ...before,
@@ -101,9 +117,10 @@ function addSighting(held: Map<string, SightingReport>, sighting: SightingReport
       last_at_ms: Math.max(before.last_at_ms, last),
       count: sum(before.count, count),
     });
-  } else if (held.size < heldMax) {
+  } else {
     held.set(key, { ...same, first_at_ms: first, last_at_ms: last, count });
   }
+  return true;
 }
 
 type Actor = NonNullable<SightingReport['act']>[number];

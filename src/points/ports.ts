@@ -191,8 +191,11 @@ export type Report = {
   readonly detail: JsonObject;
   readonly receivedAtMs: Millis;
 };
+/** `said`: 32 bytes, the same whenever the same is said again. */
+export type NewReport = Report & { readonly said: Uint8Array };
 export type ReportStore = {
-  write(reports: readonly Report[]): Promise<void>;
+  /** All or none; those that were said before are passed over. @returns how many were new. */
+  write(reports: readonly NewReport[]): Promise<number>;
   /** Newest first. */
   list(query: ReportQuery): Promise<readonly Report[]>;
 };

@@ -118,6 +118,14 @@ const Sighting = Type.Object(
 );
 export const ReportBodySchema = Type.Object(
   {
+    batch_id: Type.String({
+      minLength: 16,
+      maxLength: 64,
+      pattern: '^[A-Za-z0-9_-]+$',
+      description:
+        'Made by chance, once for each batch. A batch whose answer was lost is sent again as it was: what it says is kept once.',
+      examples: ['2b1f6d2c-8f0e-4a57-9a53-5d3a5f0c8f11'],
+    }),
     refusals: Type.Optional(Type.Array(Refusal, { maxItems: listMax })),
     sightings: Type.Optional(Type.Array(Sighting, { maxItems: listMax })),
   },

@@ -217,7 +217,7 @@ export const receiptRoutes: FastifyPluginAsyncTypebox<ReceiptRoutesOptions> = as
       schema: {
         tags,
         summary: 'Report refusals and sightings',
-        description: 'Batched, without tokens. Kept to be read; nothing follows from them by itself.',
+        description: 'Batched, without tokens, kept once each. Nothing follows from them by itself.',
         body: ReportBodySchema,
         response: { 204: Type.Null() },
       },

@@ -40,6 +40,8 @@ export type FeedServer = {
   };
   /** A report that it does not understand is answered with 400. */
   understands: (report: string) => boolean;
+  /** So many reports are heard, and their connections destroyed instead of answered. */
+  lostAnswers: number;
   /** After so many bytes of the body the connection is destroyed; asked once for each request. */
   cut: (request: { readonly path: string; readonly point: string }) => number | undefined;
   /** Snapshots wait for this. */
@@ -170,6 +172,10 @@ export async function startFeedServer(options: { readonly heartbeatMs?: number }
     const body = JSON.parse(text) as ReceiptBody & ReportBody;
     if (kind === 'receipts') receipts.push({ ...body, point });
     else reports.push(body);
+    if (kind === 'reports' && feed.lostAnswers > 0) {
+      feed.lostAnswers -= 1;
+      return request.socket.destroy();
+    }
     return response.writeHead(200).end(JSON.stringify({ next_receipt_ms: 60_000 }));
   };
 
@@ -211,6 +217,7 @@ export async function startFeedServer(options: { readonly heartbeatMs?: number }
     startAt: undefined,
     refuse: {},
     understands: () => true,
+    lostAnswers: 0,
     cut: () => undefined,
     gate: Promise.resolve(),
     snapshotLie: {},

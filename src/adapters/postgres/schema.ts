@@ -1,6 +1,6 @@
 /**
- * With `schema-audit.ts` the Drizzle mirror of `migrations/0001_hub.sql`, which is the truth: constraints and indexes live
- * there. A contract test compares the two, column by column.
+ * With `schema-audit.ts` the Drizzle mirror of `migrations/0001_hub.sql` and `0007_reports.sql`, which are the truth:
+ * constraints and indexes live there. A contract test compares the two, column by column.
  */
 import { boolean, doublePrecision, integer, jsonb, primaryKey, text } from 'drizzle-orm/pg-core';
 import type { Outcome, StandingTemplate } from '../../core/decision.ts';
@@ -272,4 +272,5 @@ export const reports = hub.table('reports', {
   kind: text('kind').$type<'refusal' | 'sighting'>().notNull(),
   detail: jsonb('detail').$type<JsonObject>().notNull(),
   receivedAtMs: count('received_at_ms').notNull(),
+  saidSha256: bytes('said_sha256'),
 });

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { aReceipt } from '../../points/support/a-receipt.ts';
 import { isEntry, openSse } from '../../points/support/sse.ts';
 
@@ -45,7 +46,7 @@ export async function joinPoint(url: string, token: string, name: string): Promi
       void post('/v1/points/receipts', aReceipt({ applied: newest.id })).catch(() => undefined);
   });
   return {
-    report: (body) => post('/v1/points/reports', body),
+    report: (body) => post('/v1/points/reports', { batch_id: randomUUID(), ...body }),
     hush: () => void (hushed = true),
     async leave() {
       await post('/v1/points/receipts', aReceipt({ goodbye: true }));

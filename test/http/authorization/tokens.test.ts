@@ -136,7 +136,7 @@ describe('DELETE /v1/tokens/:id', () => {
       expect((await hub.call('DELETE', `/v1/tokens/${String(maker.body['id'])}`)).status).toBe(204);
     }
     const statuses = tokens.map(async (token) => {
-      const body = { refusals: [] };
+      const body = { batch_id: 'batch-0000000000-0001', refusals: [] };
       const name = token === tokens[0] ? 'by-admin' : 'by-deployer';
       const headers = { 'caep-point': `${name}/one` };
       return (await hub.call('POST', '/v1/points/reports', { body, token, headers })).status;

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { asInstance, asWatcher, type PointsHub, startPointsHub } from '../../points/support/points-hub.ts';
 import { aReceipt } from '../../points/support/a-receipt.ts';
@@ -100,7 +101,7 @@ forEachDatabase('/v1/points', (fixture) => {
     const as = asInstance('edge', 'one');
     const sent = await hub.post(
       '/v1/points/reports',
-      { refusals: [refusal, refusal], sightings: [sighting] },
+      { batch_id: 'batch-0000000000-0001', refusals: [refusal, refusal], sightings: [sighting] },
       as,
     );
     expect(sent.status).toBe(204);
@@ -118,8 +119,14 @@ forEachDatabase('/v1/points', (fixture) => {
   it('POST /v1/points/reports 400, 403, 429: nothing is kept that has a token in it, is nobody’s, or is too much', async () => {
     const as = asInstance('edge', 'one');
     const refusal = { at_ms: 1, code: 'revoked', decision_id: 'd', count: 1 };
-    const post = async (body: unknown, headers: Record<string, string> = as) =>
-      (await hub.post('/v1/points/reports', body, headers)).status;
+    const post = async (body: object, headers: Record<string, string> = as) =>
+      (await hub.post('/v1/points/reports', { batch_id: randomUUID(), ...body }, headers)).status;
+    const withoutId = await hub.post('/v1/points/reports', { refusals: [refusal] }, as);
+    expect([withoutId.status, (await json(Promise.resolve(withoutId)))['errors']]).toEqual([
+      400,
+      [{ path: '/batch_id', message: 'is missing' }],
+    ]);
+    expect(await post({ batch_id: 'too-short', refusals: [refusal] })).toBe(400);
     expect(await post({ refusals: [{ ...refusal, token: 'eyJ' }] })).toBe(400);
     expect(await post({ refusals: [{ ...refusal, count: 0 }] })).toBe(400);
     expect(await post({ refusals: [refusal] }, asWatcher)).toBe(403);
