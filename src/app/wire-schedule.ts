@@ -29,7 +29,7 @@ type ScheduleNeeds = {
   readonly signals: Signals;
   readonly keys: Pick<KeyRing, 'sweep'>;
   readonly streams: Pick<Streams, 'pauseInactive'>;
-  readonly transmitter: Pick<Transmitter, 'wake' | 'sweep'>;
+  readonly transmitter: Pick<Transmitter, 'wake' | 'sweep' | 'sweepEnded'>;
   readonly sweepUsedProofs: (stop: AbortSignal) => Promise<void>;
 };
 
@@ -62,6 +62,7 @@ export function wireSchedule(hub: Hub, needs: ScheduleNeeds): Scheduled {
     'old-receipts': every(60 * minuteMs, (stop) => sweeps.trimReceipts(nowMs() - receiptsKeptMs, stop)),
     'superseded-keys': every(minuteMs, () => keys.sweep()),
     'inactive-streams': every(30 * secondMs, streams.pauseInactive),
+    'ended-streams': every(30 * secondMs, transmitter.sweepEnded),
     'settled-deliveries': every(10 * minuteMs, transmitter.sweep),
     deliver: { run: async () => transmitter.wake() },
     'gone-instances': every(10 * minuteMs, (stop) =>

@@ -1,6 +1,7 @@
 import { createDeadLetters } from '../adapters/postgres/dead-letters.ts';
 import { readDeliveryCounts, sweepDeliveries } from '../adapters/postgres/delivery-sweeps.ts';
 import { createDeliveryStore } from '../adapters/postgres/delivery-store.ts';
+import { sweepEndedStreams } from '../adapters/postgres/ended-streams.ts';
 import { authorizationContext } from '../adapters/postgres/stream-store.ts';
 import { newId } from '../adapters/system/ids.ts';
 import type { Millis } from '../core/vocabulary.ts';
@@ -25,6 +26,7 @@ export type Transmitter = {
   /** Something may be due. */
   readonly wake: () => void;
   readonly sweep: (stop: AbortSignal) => Promise<number>;
+  readonly sweepEnded: (stop: AbortSignal) => Promise<void>;
   /** Until then, and without it, what is due later is found by looking. */
   readonly useQueue: (at: At) => void;
 };
@@ -85,6 +87,7 @@ export async function wireTransmitter(
   return {
     wake: deliverer.wake,
     sweep: (stop) => sweepDeliveries(database, nowMs(), stop),
+    sweepEnded: (stop) => sweepEndedStreams(database, nowMs(), stop),
     useQueue: (at) => void (queue = at),
   };
 }

@@ -71,7 +71,9 @@ export type DeliveryStore = {
   }): Promise<readonly ClaimedPush[]>;
   /** Claims still held are held longer. */
   keepClaims(claims: readonly Pick<Claim, 'id' | 'fence'>[], untilMs: Millis): Promise<void>;
-  /** Before the first byte leaves. @returns whose claim still holds: only these may be sent. */
+  /**
+   * Before the first byte leaves. @returns whose claim still holds, and whose stream still sends: only these may be sent.
+   */
   storeSigned(
     signed: readonly (Pick<Claim, 'id' | 'fence'> & { readonly signed: SignedSet })[],
     nowMs: Millis,

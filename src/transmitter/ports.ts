@@ -22,15 +22,15 @@ export type StreamStore = {
   }): Promise<readonly Stream[]>;
   find(id: StreamId): Promise<Stream | undefined>;
   /**
-   * Reads, changes and writes it under a lock. `change` may throw; when it answers nothing, all stays as it is. `undefined`:
-   * there is no such stream.
+   * Reads, changes and writes it under a lock. `change` may throw, and be asked more than once; when it answers nothing,
+   * all stays as it is. `undefined`: there is no such stream.
    */
   update(
     id: StreamId,
     change: (stream: Stream) => StreamChange | undefined,
     by: By,
   ): Promise<Stream | undefined>;
-  /** Its SETs and subjects go with it. `false`: there is none. */
+  /** It is gone, and nothing of it leaves any more; its SETs and subjects are swept later. `false`: there is none. */
   remove(id: StreamId, by: By): Promise<boolean>;
   /** For one push; decrypted. */
   authorizationOf(id: StreamId): Promise<string | undefined>;
@@ -46,7 +46,10 @@ export type StreamChange = {
   readonly authorization?: string | null;
   /** About the stream itself, committed with the change; their claims are fixed. */
   readonly sets?: readonly SetClaims[];
-  /** Pending SETs that are dropped: on `disabled`, all but those that say how the status of the stream changed. */
+  /**
+   * Pending SETs that are dropped: on `disabled`, all but those that say how the status of the stream changed. Some may be
+   * left for the sweep; none is when the stream may send again.
+   */
   readonly drops?: 'all';
   readonly audit: { readonly action: string; readonly detail?: JsonObject };
 };

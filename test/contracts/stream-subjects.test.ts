@@ -27,7 +27,7 @@ forEachDatabase('stream subjects', (fixture) => {
   const read = (known?: StreamDirectory) => fixture.database.transact((tx) => readStreamDirectory(tx, known));
   const subjectsOf = async () => (await read()).streams[0]?.subjects;
   beforeEach(async () => {
-    await fixture.database.pool.query('DELETE FROM hub.streams');
+    await fixture.database.pool.query('TRUNCATE hub.streams, hub.stream_subjects, hub.deliveries');
     announced = [];
     const announcer = { announce: (topic: string) => void announced.push(topic) };
     const { database } = fixture;

@@ -77,7 +77,7 @@ export function createClientStore(options: {
   };
 }
 
-/** Who may call no more is sent nothing more. What waits is dropped when somebody enables a stream again. */
+/** Who may call no more is sent nothing more. What waits is swept, and dropped at the latest when somebody enables a stream again. */
 async function disableStreams(tx: Statements, id: string, atMs: number): Promise<void> {
   const { rowCount } = await tx.execute(sql`
     UPDATE hub.streams SET status = 'disabled', status_reason = 'Its client was revoked.', updated_at_ms = ${atMs}

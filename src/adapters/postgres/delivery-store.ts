@@ -94,7 +94,8 @@ export function createDeliveryStore(options: {
                         ${sql.param(signed.map((one) => one.signed.compact))}::text[],
                         ${sql.param(signed.map((one) => one.signed.kid))}::text[]) AS y (jti, fence, compact, kid)
             JOIN hub.deliveries d ON d.jti = y.jti AND d.fence = y.fence
-           WHERE d.state = 'pending' ORDER BY d.seq FOR UPDATE OF d)
+            JOIN hub.streams s ON s.id = d.stream_id
+           WHERE d.state = 'pending' AND ${mayLeave} ORDER BY d.seq FOR UPDATE OF d)
         UPDATE hub.deliveries d
            SET compact = x.compact, kid = x.kid, first_sent_at_ms = coalesce(d.first_sent_at_ms, ${nowMs})
           FROM x WHERE d.seq = x.seq

@@ -4,7 +4,7 @@ import type { DefaultSubjects, DeliveryMethod, SigningAlgorithm, StreamStatus } 
 import type { JsonObject } from '../../core/vocabulary.ts';
 import { bytes, count, hub } from './schema-columns.ts';
 
-/** The Drizzle mirror of `migrations/0002_transmitter.sql`, with what `0005_push.sql` adds. */
+/** The Drizzle mirror of `migrations/0002_transmitter.sql`, with what `0005_push.sql` and `0006_operation.sql` add. */
 export const streamChanges = hub.table('stream_changes', {
   singleton: boolean('singleton').primaryKey().default(true),
   version: count('version').notNull(),
@@ -37,6 +37,9 @@ export const streams = hub.table('streams', {
   createdAtMs: count('created_at_ms').notNull(),
   updatedAtMs: count('updated_at_ms').notNull(),
 });
+
+/** Of which something is left. */
+export const deletedStreams = hub.table('deleted_streams', { id: text('id').primaryKey() });
 
 export const streamSubjects = hub.table(
   'stream_subjects',

@@ -8,9 +8,9 @@ import { activityLagMs, streamsPerReceiverMax } from '../../transmitter/limits.t
 import type { By, StreamChange, StreamStore } from '../../transmitter/ports.ts';
 import type { Sealer } from '../system/sealer.ts';
 import { insertAudit } from './audit-store.ts';
-import { deleteDependants, dropPending, insertControlSets } from './control-deliveries.ts';
+import { dropPending, insertControlSets } from './control-deliveries.ts';
 import type { Database, Statements } from './database.ts';
-import { streams } from './schema-transmitter.ts';
+import { deletedStreams, streams } from './schema-transmitter.ts';
 import { auditOf, countChange, type StreamRow, toSettings, toStream, toTimes } from './stream-rows.ts';
 
 export function createStreamStore(options: {
@@ -64,7 +64,10 @@ export function createStreamStore(options: {
     },
 
     async update(id, change, by) {
-      const done = await database.transact((tx) => updateIn(tx, id, change, by, seal));
+      let done: Updated | undefined;
+      do {
+        done = await database.transact((tx) => updateIn(tx, id, change, by, seal));
+      } while (done?.isDue === true);
       if (done?.counted === true) announcer.announce('streams');
       if (done?.wakes === true) announcer.announce('deliveries');
       return done?.stream;
@@ -75,8 +78,8 @@ export function createStreamStore(options: {
         const row = await lockStream(tx, id);
         if (row === undefined) return false;
         await countChange(tx);
-        await deleteDependants(tx, id);
         await tx.delete(streams).where(eq(streams.id, id));
+        await tx.insert(deletedStreams).values({ id });
         const detail = shownOf(toStream(row));
         await insertAudit(tx, [auditOf(id, by, { action: 'stream.deleted', detail })]);
         return true;
@@ -131,6 +134,8 @@ type Updated = {
   readonly counted: boolean;
   /** There are SETs that may go now. */
   readonly wakes: boolean;
+  /** It has not been changed yet: there was more to drop before than one transaction does. */
+  readonly isDue?: true;
 };
 
 async function updateIn(
@@ -146,6 +151,11 @@ async function updateIn(
   const changed = change(before);
   if (changed === undefined) return { stream: before, counted: false, wakes: false };
   const { stream, authorization, sets = [], drops, audit } = changed;
+  const allDropped = drops === undefined || (await dropPending(tx, id, by.atMs));
+  // The sweep may not have come by: nothing of what was dropped leaves when a stream is enabled again.
+  if (!allDropped && before.status === 'disabled' && stream.status !== 'disabled') {
+    return { stream: before, counted: false, wakes: false, isDue: true };
+  }
   const settings = toSettings(stream);
   const counted = authorization !== undefined || !isDeepStrictEqual(settings, toSettings(before));
   if (counted) await countChange(tx);
@@ -162,7 +172,6 @@ async function updateIn(
     })
     .where(eq(streams.id, id))
     .returning();
-  if (drops !== undefined) await dropPending(tx, id, by.atMs);
   await insertControlSets(tx, id, sets, by.atMs);
   await insertAudit(tx, [auditOf(id, by, audit)]);
   return { stream: toStream(after ?? row), counted, wakes: reconnects || sets.length > 0 };

@@ -46,7 +46,7 @@ forEachDatabase('SETs about a stream', (fixture) => {
   let all: ReturnType<typeof everythingOf>;
   let stream: Stream;
   beforeEach(async () => {
-    await fixture.database.pool.query('DELETE FROM hub.streams');
+    await fixture.database.pool.query('TRUNCATE hub.streams, hub.stream_subjects, hub.deliveries');
     all = everythingOf(fixture);
     stream = aStream(newId('str'), { inactivityTimeoutSeconds: 60 });
     await all.store.create(stream, undefined, by);
