@@ -1,6 +1,7 @@
 import { createDeadLetters } from '../adapters/postgres/dead-letters.ts';
 import { readDeliveryCounts, sweepDeliveries } from '../adapters/postgres/delivery-sweeps.ts';
 import { createDeliveryStore } from '../adapters/postgres/delivery-store.ts';
+import { createFindToTake } from '../adapters/postgres/find-to-take.ts';
 import { sweepEndedStreams } from '../adapters/postgres/ended-streams.ts';
 import { authorizationContext } from '../adapters/postgres/stream-store.ts';
 import { newId } from '../adapters/system/ids.ts';
@@ -10,6 +11,7 @@ import { createDeliverer, type DelivererPorts } from '../transmitter/deliverer.t
 import { createJudgePush, failuresUntilTrial } from '../transmitter/judge-push.ts';
 import type { KeyRing } from '../transmitter/key-ring.ts';
 import { createPoll } from '../transmitter/poll.ts';
+import { createPollWaits } from '../transmitter/poll-waits.ts';
 import { pollRoutes } from '../transmitter/poll-routes.ts';
 import { createPushSet } from '../transmitter/push-set.ts';
 import { createSamples } from '../transmitter/samples.ts';
@@ -65,11 +67,16 @@ export async function wireTransmitter(
     onError: warn(log, 'a SET was not sent; it is tried again'),
   });
   closers.add('deliverer', () => deliverer.close());
-  const polls = createPoll({ store, sign: keys.sign, isServed: keys.isServed, announcer, nowMs });
-  closers.add('polls', () => polls.close());
+  const waits = createPollWaits({
+    findToTake: createFindToTake({ database }),
+    announcer,
+    nowMs,
+    onError: warn(log, 'waiting polls were not looked after; they are again in a moment'),
+  });
+  closers.add('polls', () => waits.close());
   metrics.gauge('caep_hub_deliveries', () => readDeliveryCounts(database, nowMs()));
   await server.register(pollRoutes, {
-    poll: polls.poll,
+    poll: createPoll({ store, sign: keys.sign, isServed: keys.isServed, waits, nowMs }),
     async findOwn(caller, id) {
       const stream = await streams.store.find(id);
       return stream?.receiver === receiverOf(caller) ? stream : undefined;

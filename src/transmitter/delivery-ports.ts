@@ -101,6 +101,12 @@ export type DeliveryStore = {
   ): Promise<void>;
 };
 
+/**
+ * Which of the streams have something that a poll may take: one statement for a thousand of them. One too many costs a
+ * look in vain; none that has something for whoever polls is left out.
+ */
+export type FindToTake = (streams: readonly StreamId[], nowMs: Millis) => Promise<ReadonlySet<StreamId>>;
+
 /** For people: what could not be delivered. */
 export type DeadLetters = {
   list(

@@ -1,16 +1,11 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { SignedSet } from '../core/set-claims.ts';
 import type { Millis, StreamId } from '../core/vocabulary.ts';
-import type { Announcer } from '../pipeline/ports.ts';
 import type { Claim, DeliveryStore } from './delivery-ports.ts';
+import type { PollWaits } from './poll-waits.ts';
 import type { IsKeyServed, PushAnswer, SignSet } from './ports.ts';
 
 /** SETs of one answer, whatever was asked for. */
 export const setsPerPollMax = 100;
-/** Below what proxies in between wait for. */
-const waitMsMax = 25_000;
-/** Whatever a wake-up lost is found by looking. */
-const lookEveryMs = 2_000;
 /** What was handed out and not acknowledged comes again after so long. */
 const comesAgainAfterMs = 30_000;
 
@@ -30,7 +25,7 @@ export type PollPorts = {
   readonly store: DeliveryStore;
   readonly sign: SignSet;
   readonly isServed: IsKeyServed;
-  readonly announcer: Pick<Announcer, 'subscribe'>;
+  readonly waits: Pick<PollWaits, 'begin'>;
   readonly nowMs: () => Millis;
 };
 
@@ -40,13 +35,12 @@ const nothing: PollAnswer = { sets: {}, moreAvailable: false };
 
 /**
  * Answers polls: acknowledgements first, whatever the stream's status; then what is pending, at once or as soon as there is
- * something. Of one stream one poll waits at a time: a newer one sends the older away empty-handed.
+ * something.
  *
  * @see RFC 8936 §2
  */
-export function createPoll(ports: PollPorts): { readonly poll: Poll; close(): void } {
+export function createPoll(ports: PollPorts): Poll {
   const { store, nowMs } = ports;
-  const waiting = new Map<StreamId, AbortController>();
 
   async function take(streamId: StreamId, limit: number): Promise<PollAnswer> {
     const now = nowMs();
@@ -76,51 +70,24 @@ export function createPoll(ports: PollPorts): { readonly poll: Poll; close(): vo
   }
 
   async function waitFor(streamId: StreamId, limit: number, stop: AbortSignal): Promise<PollAnswer> {
-    const mine = new AbortController();
-    waiting.get(streamId)?.abort();
-    waiting.set(streamId, mine);
-    const ended = AbortSignal.any([mine.signal, stop, AbortSignal.timeout(waitMsMax)]);
-    const bell = createBell(ports.announcer);
+    // Before the first look: what comes meanwhile rings.
+    const wait = ports.waits.begin(streamId, stop);
     try {
-      while (!ended.aborted) {
+      while (!wait.isOver()) {
         const answer = await take(streamId, limit);
         if (Object.keys(answer.sets).length > 0) return answer;
-        await bell.rings(ended);
+        await wait.rings();
       }
       return nothing;
     } finally {
-      bell.close();
-      if (waiting.get(streamId) === mine) waiting.delete(streamId);
+      wait.close();
     }
   }
 
-  return {
-    async poll(streamId, { setsMax, returnImmediately, acks, errors }, stop) {
-      if (acks.length + errors.size > 0) await store.acknowledge(streamId, acks, errors, nowMs());
-      if (setsMax === 0) return nothing;
-      const limit = Math.min(setsMax, setsPerPollMax);
-      return returnImmediately ? take(streamId, limit) : waitFor(streamId, limit, stop);
-    },
-    close() {
-      for (const mine of waiting.values()) mine.abort();
-    },
-  };
-}
-
-/** Rings when something was put on its way, when a stream changed, and every now and then; once for what came meanwhile. */
-function createBell(announcer: Pick<Announcer, 'subscribe'>) {
-  let rang = new AbortController();
-  const ring = () => rang.abort();
-  const ends = [announcer.subscribe('deliveries', ring), announcer.subscribe('streams', ring)];
-  return {
-    async rings(ended: AbortSignal): Promise<void> {
-      await delay(lookEveryMs, undefined, { signal: AbortSignal.any([rang.signal, ended]) }).catch(
-        () => undefined,
-      );
-      rang = new AbortController();
-    },
-    close() {
-      for (const end of ends) end();
-    },
+  return async (streamId, { setsMax, returnImmediately, acks, errors }, stop) => {
+    if (acks.length + errors.size > 0) await store.acknowledge(streamId, acks, errors, nowMs());
+    if (setsMax === 0) return nothing;
+    const limit = Math.min(setsMax, setsPerPollMax);
+    return returnImmediately ? take(streamId, limit) : waitFor(streamId, limit, stop);
   };
 }

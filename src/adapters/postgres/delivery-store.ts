@@ -17,6 +17,9 @@ import { together } from './together.ts';
 /** Reads what a stream's Authorization value was sealed to. */
 export type OpenAuthorization = (stream: StreamId, sealed: Uint8Array) => string;
 
+/** A paused stream still tells that it was paused, a disabled one that it was disabled, and nothing else. @see SSF 1.0 §8.1.5 */
+const mayLeave = sql`(s.status = 'enabled' OR (d.control AND d.event_type = ${streamUpdatedEventType}))`;
+
 /** Else it still tells that it was paused or disabled, and nothing else. @see SSF 1.0 §8.1.5 */
 const isEnabled = (stream: StreamId) =>
   sql`(SELECT status FROM hub.streams WHERE id = ${stream}) = 'enabled'`;
