@@ -1,15 +1,19 @@
 import { storageProblem } from '../adapters/postgres/database-failures.ts';
 import { createAuthorizationKeyStore } from '../adapters/postgres/authorization-key-store.ts';
+import { createCallerIssuerStore } from '../adapters/postgres/caller-issuer-store.ts';
 import { createClientStore } from '../adapters/postgres/client-store.ts';
 import { createUsedProofs } from '../adapters/postgres/used-proofs.ts';
 import { createTokenEndpoint } from '../adapters/oidc-provider/token-endpoint.ts';
 import { createSealer } from '../adapters/system/sealer.ts';
 import { createAccessTokens } from '../authorization/access-tokens.ts';
 import { makeAuthorizationKey } from '../authorization/authorization-key.ts';
+import { type CallerIssuers, createCallerIssuers } from '../authorization/caller-issuers.ts';
 import { createClientDirectory } from '../authorization/client-directory.ts';
 import { whatIsDenied } from '../authorization/own-revocations.ts';
 import type { AuthorizationKey, Revocations, TokenEndpoint } from '../authorization/ports.ts';
-import { clientRoutes, oauthRoutes } from '../authorization/routes.ts';
+import { callerIssuerRoutes, clientRoutes } from '../authorization/client-routes.ts';
+import { createFetchIssuerKeys } from '../authorization/fetch-issuer-keys.ts';
+import { oauthRoutes } from '../authorization/oauth-routes.ts';
 import { isProblem } from '../core/problem.ts';
 import type { HubServer } from '../http/server.ts';
 import type { Points } from '../points/points.ts';
@@ -32,15 +36,21 @@ export async function wireOauth(server: HubServer, hub: Hub, { points, tokens }:
   const used = createUsedProofs({ database, nowMs });
   const onError = (error: unknown): void =>
     hub.log.error({ err: error }, 'the token endpoint failed by a mistake of the hub');
+  const issuers = await wireCallerIssuers(server, hub);
+  const ownKeys = async () => [key.publicJwk];
   const parts = {
     issuer: publicUrl.get,
-    publicJwk: key.publicJwk,
     clients: createClientDirectory({ store, announcer }),
     revocations: revocationsOf(points),
     used,
   };
   const accessTokens = createAccessTokens({
     ...parts,
+    issuers,
+    ownKeys,
+    fetchIssuerKeys: createFetchIssuerKeys(hub.fetch),
+    onNoKeys: (of, err) =>
+      hub.log.warn({ err, issuer: of }, 'the keys of an issuer of callers cannot be had'),
     announcer,
     deriveKey,
     clock,
@@ -51,7 +61,8 @@ export async function wireOauth(server: HubServer, hub: Hub, { points, tokens }:
   await server.register(oauthRoutes, {
     issuer: publicUrl.get,
     issuerPath: publicUrl.path,
-    publicJwk: key.publicJwk,
+    keys: ownKeys,
+    trusted: () => issuers.all().map(({ url }) => url),
     tokenEndpoint: whenFirstAsked(onError, () =>
       createTokenEndpoint({
         ...parts,
@@ -70,6 +81,21 @@ export async function wireOauth(server: HubServer, hub: Hub, { points, tokens }:
     ),
   });
   return { accessTokens, used };
+}
+
+async function wireCallerIssuers(server: HubServer, hub: Hub): Promise<CallerIssuers> {
+  const { database, announcer, clock, closers, log, publicUrl } = hub;
+  const store = createCallerIssuerStore({ database, announcer });
+  const onError = warn(log, 'the issuers of callers were not read again');
+  const issuers = await createCallerIssuers({ store, announcer, onError });
+  closers.add('issuers of callers', () => issuers.close());
+  await server.register(callerIssuerRoutes, {
+    store,
+    nowMs: clock.nowMs,
+    issuer: publicUrl.get,
+    catchUp: () => issuers.refresh().catch(onError),
+  });
+  return issuers;
 }
 
 /** Feed, kills and API tokens do without it: only access tokens are not given any more. */

@@ -1,20 +1,21 @@
 import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import { clientId, tokenId, type Millis, type TokenId } from '../core/vocabulary.ts';
+import { tokenId, type Millis, type TokenId } from '../core/vocabulary.ts';
 import { proofAgeMaxSeconds, proofAheadMaxSeconds } from '../enforcement/dpop-rules.ts';
 import type { Access } from '../enforcement/enforcer-access.ts';
 import type { Presented } from '../enforcement/enforcer-judge.ts';
 import { type CheckedRequest, readCredentials } from '../enforcement/enforcer-request.ts';
-import { reason, type Refusal } from '../enforcement/refusal.ts';
+import { type Reason, reason, type Refusal } from '../enforcement/refusal.ts';
 import type { VerifiedToken } from '../enforcement/token.ts';
 import type { AccessTokens, CheckedToken } from '../http/access-token.ts';
-import type { Caller } from '../http/caller.ts';
 import { type ApiGuard, type ApiGuardOptions, createApiGuard } from './api-guard.ts';
 import type { ClientDirectory } from './client-directory.ts';
-import { createAccessWatches } from './access-watches.ts';
-import { pathOf, resourceMetadataUrlOf } from './metadata.ts';
-import type { Revocations, SpeakingClient, UsedProofs } from './ports.ts';
+import { createAccessWatches, type Opened } from './access-watches.ts';
+import type { CallerIssuers } from './caller-issuers.ts';
+import { authorizationServerOf, pathOf, resourceMetadataUrlOf } from './metadata.ts';
+import type { Revocations, UsedProofs } from './ports.ts';
 import type { TokenEndings } from './token-endings.ts';
+import { callerOf, type Holder, holderOf } from './token-holder.ts';
 
 /** Of tokens that passed, what a watch must know. More tokens at once, and the feed of the oldest ends. */
 const presentedMax = 20_000;
@@ -26,13 +27,15 @@ export type AccessTokensOptions = Omit<ApiGuardOptions, 'issuer'> & {
   readonly issuer: () => string;
   readonly revocations: Revocations;
   readonly clients: ClientDirectory;
+  readonly issuers: Pick<CallerIssuers, 'all' | 'onRead'>;
   readonly used: UsedProofs;
   readonly announcer: Parameters<typeof createAccessWatches>[0]['announcer'];
   readonly onError: (error: unknown) => void;
 };
 
 /**
- * Callers with access tokens of the built-in authorization server. The hub guards itself by the checks of its own
+ * Callers with access tokens, of the built-in authorization server or of issuers that are trusted with who calls the
+ * hub. The hub guards itself by the checks of its own
  * library, against its own live set, and ends what a token opened when the token ends.
  *
  * @see RFC 9068 §4, RFC 9449 §7, CAEP interoperability §2.7.3
@@ -40,24 +43,38 @@ export type AccessTokensOptions = Omit<ApiGuardOptions, 'issuer'> & {
 export function createAccessTokens(
   options: AccessTokensOptions,
 ): AccessTokens & Pick<TokenEndings, 'onTokenEnded' | 'close'> {
-  const { issuer, revocations, clients, used } = options;
-  const presented = new LRUCache<TokenId, Presented>({ max: presentedMax });
+  const { issuer, issuers, revocations, clients, used } = options;
+  const opened = new LRUCache<TokenId, Opened>({ max: presentedMax });
+  const admitted = new WeakMap<VerifiedToken, Presented>();
   let made: ApiGuard | undefined;
-  const guard = (): ApiGuard => (made ??= createApiGuard({ ...options, issuer: issuer(), onAdmitted }));
+  const guard = (): ApiGuard => (made ??= makeGuard());
 
-  function onAdmitted(it: Presented): void {
-    presented.set(idOf(it.token), it);
+  function makeGuard(): ApiGuard {
+    const onAdmitted = (it: Presented): void => void admitted.set(it.token, it);
+    const apiGuard = createApiGuard({ ...options, issuer: issuer(), onAdmitted });
+    apiGuard.trust(issuers.all());
+    return apiGuard;
   }
 
-  async function admit(access: Access, request: CheckedRequest, token: VerifiedToken): Promise<CheckedToken> {
-    const actor = actorOf(token);
-    const client = await clients.findLiving(clientId(token.context.client_id ?? ''));
-    if (client === undefined)
-      return { kind: 'refused', actor, refusal: guard().refuse(clientRevoked, token) };
-    if (!(await isFirstUse(request, used, options.clock.nowMs()))) {
-      return { kind: 'refused', actor, refusal: guard().refuse(reason('proof-replayed'), token) };
-    }
-    return { kind: 'known', caller: callerOf(access, token, client), headers: access.headers };
+  async function admit(
+    access: Access,
+    request: CheckedRequest,
+    token: VerifiedToken,
+    holder: Holder,
+  ): Promise<CheckedToken> {
+    const { actor } = holder;
+    const refuse = (why: Reason): CheckedToken => ({
+      kind: 'refused',
+      actor,
+      refusal: guard().refuse(why, token),
+    });
+    if (holder.kind === 'nobody') return refuse(holder.why);
+    if (!(await isFirstUse(request, used, options.clock.nowMs()))) return refuse(reason('proof-replayed'));
+    const id = idOf(token);
+    const presented = admitted.get(token);
+    if (presented !== undefined) opened.set(id, { presented, client: holder.client.id });
+    const caller = callerOf(holder, token, { id, scopes: access.scopes });
+    return { kind: 'known', caller, headers: access.headers };
   }
 
   async function check(asked: CheckedRequest): Promise<CheckedToken> {
@@ -65,19 +82,23 @@ export function createAccessTokens(
     const { tokens, check: judge } = guard();
     const credentials = readCredentials(request);
     const token = credentials.kind === 'credentials' ? await tokens.verify(credentials.token) : undefined;
+    if (token?.kind !== 'verified') return turnedAway(await judge(request));
     // Nobody who holds a token is told of a time before their own kill.
-    if (token?.kind === 'verified') await revocations.catchUp();
+    await revocations.catchUp();
     const outcome = await judge(request);
-    if (outcome.kind === 'access' && token?.kind === 'verified') return admit(outcome, request, token);
-    if (outcome.kind === 'access') throw new Error('a request passed without a token');
-    const isStranger = outcome.code === 'malformed-token' || outcome.code === 'unknown-issuer';
-    return isStranger ? { kind: 'stranger', refusal: outcome } : refused(outcome, token);
+    const holder = await holderOf(token, authorizationServerOf(issuer()), clients);
+    if (outcome.kind === 'access') return admit(outcome, request, token, holder);
+    return { kind: 'refused', refusal: outcome, actor: holder.actor };
   }
 
   const watches = createAccessWatches({
     ...options,
-    find: (id) => presented.get(id),
+    find: (id) => opened.get(id),
     isRefused: (it) => guard().isRefused(it),
+  });
+  issuers.onRead(() => {
+    made?.trust(issuers.all());
+    watches.endRefused();
   });
   return {
     check,
@@ -94,25 +115,11 @@ export const isAccessTokenId = (id: TokenId): boolean => id.startsWith(idPrefix)
 
 const idOf = ({ sha256 }: VerifiedToken): TokenId => tokenId(idPrefix + sha256);
 
-const actorOf = ({ context }: VerifiedToken): string => `client:${context.client_id ?? ''}`;
-
-const clientRevoked = reason('revoked', { retry: 'never', text: 'The client was revoked.' });
-
-/** By its name only when the token is what it says: what an unverified one says is nobody's word. */
-function refused(refusal: Refusal, token: { readonly kind: string } | undefined): CheckedToken {
-  if (token?.kind !== 'verified') return { kind: 'refused', refusal };
-  return { kind: 'refused', refusal, actor: actorOf(token as VerifiedToken) };
-}
-
-/** Only scopes that are known, that the client still has, and that nothing restricts at this moment. */
-function callerOf({ scopes }: Access, token: VerifiedToken, client: SpeakingClient): Caller {
-  return {
-    tokenId: idOf(token),
-    actor: actorOf(token),
-    scopes: new Set(client.scopes.filter((scope) => scopes.includes(scope))),
-    source: client.source,
-    expiresAtMs: token.expiresAtMs,
-  };
+/** Not by name: what a token says that was not verified is nobody's word. */
+function turnedAway(outcome: Access | Refusal): CheckedToken {
+  if (outcome.kind === 'access') throw new Error('a request passed without a token');
+  const isStranger = outcome.code === 'malformed-token' || outcome.code === 'unknown-issuer';
+  return { kind: isStranger ? 'stranger' : 'refused', refusal: outcome };
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { IssuerSettings } from '../core/issuer.ts';
 import { createProofVerifier } from '../enforcement/dpop.ts';
 import { type Access, AdmittedRequest } from '../enforcement/enforcer-access.ts';
 import { createAnswers } from '../enforcement/enforcer-answers.ts';
@@ -10,6 +11,7 @@ import { createRates } from '../enforcement/obligations-rate.ts';
 import type { Reason, Refusal } from '../enforcement/refusal.ts';
 import { createTokenVerifier, type TokenVerifier, type VerifiedToken } from '../enforcement/token.ts';
 import { accessTokenSettings } from './access-token-settings.ts';
+import type { FetchIssuerKeys } from './fetch-issuer-keys.ts';
 import type { DeriveKey } from './keyring.ts';
 import { resourceMetadataUrlOf } from './metadata.ts';
 import { thoseNamingTheCaller } from './own-revocations.ts';
@@ -18,7 +20,11 @@ import type { Jwk, Revocations } from './ports.ts';
 export type ApiGuardOptions = {
   /** Who the hub is: the audience of its access tokens; DPoP proofs are for URLs that begin with it. */
   readonly issuer: string;
-  readonly publicJwk: Jwk;
+  /** Of the built-in authorization server. */
+  readonly ownKeys: () => Promise<readonly Jwk[]>;
+  readonly fetchIssuerKeys: FetchIssuerKeys;
+  /** The keys of an issuer cannot be had: those that are known are used on for `keySetStaleMaxMs`. */
+  readonly onNoKeys: (issuer: string, cause: unknown) => void;
   readonly revocations: Pick<Revocations, 'lookup'>;
   readonly deriveKey: DeriveKey;
   readonly clock: Clock;
@@ -32,6 +38,8 @@ export type ApiGuard = {
   readonly refuse: (why: Reason, token: VerifiedToken) => Refusal;
   /** Whether what was let pass would be refused now. */
   readonly isRefused: (presented: Presented) => boolean;
+  /** Whose tokens are taken beside our own from now on. */
+  readonly trust: (issuers: readonly IssuerSettings[]) => void;
 };
 
 /** A bound token needs its proof, and one that is not bound is taken. What is not known now is answered from what is. */
@@ -44,14 +52,14 @@ const route: Route = {
 export function createApiGuard(
   options: ApiGuardOptions & { readonly onAdmitted: (presented: Presented) => void },
 ): ApiGuard {
-  const { issuer, publicJwk, revocations, clock } = options;
+  const { issuer, revocations, clock } = options;
+  const own = accessTokenSettings(issuer);
   const tokens = createTokenVerifier({
     audience: issuer,
     clock,
-    fetchKeys: async () => [publicJwk],
-    onTrouble: () => undefined,
+    fetchKeys: (of) => (of.url === own.url ? options.ownKeys() : options.fetchIssuerKeys(of)),
+    onTrouble: options.onNoKeys,
   });
-  tokens.accept([accessTokenSettings(issuer)]);
   const nonces = createNonces({ clock });
   nonces.useKeys([sharedNonceKey(options.deriveKey)]);
   const proofs = createProofVerifier({ origin: new URL(issuer).origin, clock, nonces });
@@ -94,7 +102,10 @@ export function createApiGuard(
         { reason: why, token, scheme: token.binding.kind === 'jkt' ? 'DPoP' : 'Bearer' },
         route,
       ),
-    isRefused: (presented) => judge.continue(presented).reason !== undefined,
+    isRefused: (presented) =>
+      !tokens.stands(presented.token) || judge.continue(presented).reason !== undefined,
+    // Whatever is trusted, it is never a word on behalf of our own authorization server.
+    trust: (issuers) => tokens.accept([...issuers.filter(({ url }) => url !== own.url), own]),
   };
 }
 

@@ -1,41 +1,56 @@
 import { LRUCache } from 'lru-cache';
 import type { ClientId } from '../core/vocabulary.ts';
 import type { Announcer } from '../pipeline/ports.ts';
-import type { ClientStore, SpeakingClient } from './ports.ts';
+import type { ClientStore, ExternalName, SpeakingClient } from './ports.ts';
 
 /** How long a client is known without asking again, should the announcement of a change be lost. */
 const rememberMs = 5_000;
 const clientsMax = 10_000;
+/** Names of nobody are remembered apart, so that guessing does not push out those who are known. */
+const strangersMax = 1_000;
 
 export type ClientDirectory = {
   /** The client, unless it was revoked. Answers from memory for a few seconds. */
   findLiving(id: ClientId): Promise<SpeakingClient | undefined>;
+  /** The same for whom a token of an issuer elsewhere names. */
+  findExternal(name: ExternalName): Promise<SpeakingClient | undefined>;
 };
 
 export function createClientDirectory(options: {
-  readonly store: Pick<ClientStore, 'find'>;
+  readonly store: Pick<ClientStore, 'find' | 'findExternal'>;
   readonly announcer: Pick<Announcer, 'subscribe'>;
 }): ClientDirectory {
   const { store, announcer } = options;
-  const known = new LRUCache<ClientId, SpeakingClient>({ max: clientsMax, ttl: rememberMs });
+  const known = new LRUCache<string, SpeakingClient>({ max: clientsMax, ttl: rememberMs });
+  const strangers = new LRUCache<string, true>({ max: strangersMax, ttl: rememberMs });
   let generation = 0;
   announcer.subscribe('tokens', () => {
     generation += 1;
     known.clear();
+    strangers.clear();
   });
 
   /** What was read before a change was announced is not remembered after it. */
-  async function read(id: ClientId): Promise<SpeakingClient | undefined> {
+  async function find(
+    key: string,
+    read: () => Promise<SpeakingClient | undefined>,
+  ): Promise<SpeakingClient | undefined> {
+    const there = known.get(key);
+    if (there !== undefined || strangers.has(key)) return there;
     const asked = generation;
-    const client = await store.find(id);
-    if (client !== undefined && asked === generation) known.set(id, client);
+    const client = await read();
+    if (asked !== generation) return client;
+    if (client === undefined) strangers.set(key, true);
+    else known.set(key, client);
     return client;
   }
 
   return {
     async findLiving(id) {
-      const client = known.get(id) ?? (await read(id));
+      const client = await find(JSON.stringify([id]), () => store.find(id));
       return client?.revokedAtMs === undefined ? client : undefined;
     },
+    findExternal: (name) =>
+      find(JSON.stringify([name.iss, name.clientId, name.sub]), () => store.findExternal(name)),
   };
 }

@@ -38,9 +38,12 @@ export const authorizationServerMetadata = (issuer: string): Static<typeof Autho
 });
 
 /** The scopes of shared signals and no others: clients ask for all that they find here (CAEP interoperability §2.7.2). */
-export const protectedResourceMetadata = (issuer: string): Static<typeof ProtectedResourceMetadata> => ({
+export const protectedResourceMetadata = (
+  issuer: string,
+  trusted: readonly string[],
+): Static<typeof ProtectedResourceMetadata> => ({
   resource: issuer,
-  authorization_servers: [authorizationServerOf(issuer)],
+  authorization_servers: [authorizationServerOf(issuer), ...trusted],
   scopes_supported: ['ssf.read', 'ssf.manage'],
   bearer_methods_supported: ['header'],
   dpop_signing_alg_values_supported: [...algorithmNames],

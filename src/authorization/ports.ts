@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IssuerSettings } from '../core/issuer.ts';
 import type { CheckableEntry } from '../core/match.ts';
 import type { Source } from '../core/source.ts';
 import type { TokenContext } from '../core/token-context.ts';
@@ -67,25 +68,47 @@ export type ClientAuthMethod = (typeof clientAuthMethods)[number];
 export type Jwk = JsonObject & { readonly kty: string };
 export type ClientJwks = { readonly keys: readonly Jwk[] };
 
-/** A program that gets access tokens from the built-in authorization server. */
-export type Client = {
-  /** `client_id`; one that was revoked is never made again. */
+/** Who calls with access tokens, and what they may do. */
+export type Client = OwnClient | ExternalClient;
+
+type AnyClient = {
+  /** What the hub calls it; one that was revoked is never made again. */
   readonly id: ClientId;
   readonly description?: string;
-  /** What it may ask for. */
+  /** The most that its tokens can do. */
   readonly scopes: readonly Scope[];
-  readonly authMethod: ClientAuthMethod;
-  /** With `private_key_jwt`, and with nothing else. */
-  readonly jwks?: ClientJwks;
-  /** It gets tokens only that are bound to its key (DPoP). */
+  /** Its tokens are bound to its key (DPoP), or good for nothing. */
   readonly dpopBound: boolean;
   readonly sourceId: SourceId;
   readonly createdAtMs: Millis;
   readonly revokedAtMs?: Millis;
 };
 
-/** Without `private_key_jwt` there is a secret, and this is all that is kept of it. */
-export type NewClient = Omit<Client, 'revokedAtMs'> & { readonly secretHash?: SecretHash };
+/** A program that gets access tokens from the built-in authorization server, by its id. */
+export type OwnClient = AnyClient & {
+  readonly kind: 'own';
+  readonly authMethod: ClientAuthMethod;
+  /** With `private_key_jwt`, and with nothing else. */
+  readonly jwks?: ClientJwks;
+};
+
+/** Who comes with access tokens of an issuer elsewhere. */
+export type ExternalClient = AnyClient & {
+  readonly kind: 'external';
+  readonly named: ExternalName;
+  /** A person at a keyboard, and not a program: then both members of the name are given. */
+  readonly person: boolean;
+};
+
+/** What the tokens of one client say of it, at least one of the two: both of those given must be equal. */
+export type ExternalName = {
+  readonly iss: string;
+  readonly clientId?: string;
+  readonly sub?: string;
+};
+
+/** Of one that has a secret this is all that is kept of it. */
+export type NewClient = Client & { readonly secretHash?: SecretHash };
 
 /** A client, how it proves who it is, and what it may cause. */
 export type SpeakingClient = Client & { readonly secretHash?: SecretHash; readonly source: Source };
@@ -94,15 +117,31 @@ export type ClientStore = {
   /**
    * Writes the client, and its source where there is none of that name.
    *
-   * @throws Problem `conflict` when there is or was a client of that name, or its source speaks for a person.
+   * @throws Problem `conflict` when there is or was a client of that name, when another one that was not revoked is named
+   * the same elsewhere, or when its source differs in `person`; `invalid-request` when its issuer is not trusted.
    */
   create(client: NewClient, change: Change): Promise<void>;
   /** By id, ascending, after `after`. Revoked ones are among them. */
   list(page: { readonly after?: string; readonly limit: number }): Promise<readonly Client[]>;
   find(id: ClientId): Promise<SpeakingClient | undefined>;
+  /** Whom a token of an issuer elsewhere names, unless revoked: who is named by both members, else by `sub`, else by the client. */
+  findExternal(name: ExternalName): Promise<SpeakingClient | undefined>;
   /** Announced as `tokens`. Revoking it again changes nothing. `false` when there is no such client. */
   revoke(id: ClientId, change: Change): Promise<boolean>;
 };
+
+/** Issuers that are believed about who calls the hub. Every change is announced as `tokens`, after its commit. */
+export type CallerIssuerStore = {
+  /** By URL, ascending, at most `callerIssuersMax`. */
+  list(): Promise<readonly IssuerSettings[]>;
+  /** Creates or replaces. @throws Problem `conflict` when there are `callerIssuersMax` already. */
+  put(settings: IssuerSettings, change: Change): Promise<'created' | 'replaced'>;
+  /** `false` when there is none. */
+  remove(url: string, change: Change): Promise<boolean>;
+};
+
+/** Few are trusted with who commands the hub. */
+export const callerIssuersMax = 20;
 
 /** A key pair of the authorization server, as JWK; both members have `kid`, `alg` and `use`. */
 export type NewAuthorizationKey = {

@@ -1,6 +1,7 @@
 import type { Static } from 'typebox';
 import type { AgentChangedReply, AgentReply, OrderReply } from '../agents/schemas.ts';
 import type { AuditItem, AuditVerification } from '../audit/schemas.ts';
+import type { CallerIssuerReply } from '../authorization/caller-issuer-schemas.ts';
 import type { ClientReply, NewClientReply } from '../authorization/client-schemas.ts';
 import type { NewTokenReply, TokenReply } from '../authorization/schemas.ts';
 import type { Readiness } from '../http/process-routes.ts';
@@ -54,6 +55,7 @@ export type Source = Static<typeof SourceReply>;
 export type Stream = Static<typeof StreamReply>;
 export type DeadLetter = Static<typeof DeadLetterReply>;
 export type Issuer = Static<typeof IssuerReply>;
+export type CallerIssuer = Static<typeof CallerIssuerReply>;
 export type Token = Static<typeof TokenReply>;
 export type NewToken = Static<typeof NewTokenReply>;
 export type Key = Static<typeof KeyReply>;

@@ -64,6 +64,7 @@ export const problemCodes = [
   'feed-position-gone',
   'rate-limited',
   'too-many-connections',
+  'issuer-unavailable',
   'storage-unavailable',
   'storage-timeout',
   'shutting-down',

@@ -6,14 +6,24 @@ import type { Jwk } from './token-signatures.ts';
 export type KeySource = { readonly url: string; readonly jwks_uri?: string };
 
 /**
+ * A JSON object that may be served at a URL.
+ *
+ * @throws Error that says what could not be had; never with the content of an answer.
+ */
+export type FetchJson = (uri: string) => Promise<{ readonly [member: string]: unknown }>;
+
+/**
  * Fetches the key set of an issuer. Every answer is bounded in time and size, redirects are not followed, and plain
  * HTTP is spoken with this machine only.
  *
  * @throws Error that says what could not be had; never with the content of an answer.
  * @see RFC 8414 §3, OpenID Connect Discovery 1.0 §4, RFC 7517 §5
  */
-export async function fetchKeySet(source: KeySource): Promise<readonly Jwk[]> {
-  const uri = source.jwks_uri ?? (await discoverKeys(source.url));
+export async function fetchKeySet(
+  source: KeySource,
+  fetchJson: FetchJson = fetchJsonHere,
+): Promise<readonly Jwk[]> {
+  const uri = source.jwks_uri ?? (await discoverKeys(source.url, fetchJson));
   const { keys } = await fetchJson(uri);
   if (!Array.isArray(keys)) throw new Error(`${uri} is not a JWK Set`);
   if (keys.length > keysMax) throw new Error(`${uri} lists more than ${keysMax} keys`);
@@ -30,7 +40,7 @@ export function metadataUris(issuer: string): readonly string[] {
   ];
 }
 
-async function discoverKeys(issuer: string): Promise<string> {
+async function discoverKeys(issuer: string, fetchJson: FetchJson): Promise<string> {
   const failures: unknown[] = [];
   for (const uri of metadataUris(issuer)) {
     try {
@@ -46,7 +56,7 @@ async function discoverKeys(issuer: string): Promise<string> {
   throw new AggregateError(failures, `no metadata of ${issuer} could be had`);
 }
 
-async function fetchJson(uri: string): Promise<{ readonly [member: string]: unknown }> {
+async function fetchJsonHere(uri: string): ReturnType<FetchJson> {
   const url = new URL(uri);
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback(url.hostname))) {
     throw new Error(`${uri} is neither https nor on this machine`);

@@ -32,6 +32,8 @@ export type IssuerKeys = {
   readonly find: (wanted: WantedKey) => Promise<FoundKey>;
   /** Whether what was verified with `key` still stands. Starts a refresh in the background when one is due. */
   readonly stands: (key: IssuerKey) => boolean;
+  /** Fetches at once: for who knows that they changed. A failure keeps what is known. */
+  readonly reload: () => Promise<void>;
 };
 
 export type WantedKey = {
@@ -87,6 +89,10 @@ export function createIssuerKeys(options: {
   }
 
   return {
+    async reload() {
+      await loading;
+      await load();
+    },
     async find(wanted) {
       if (ageMs() > keySetStaleMaxMs) await refresh();
       if (ageMs() > keySetStaleMaxMs) return { kind: 'unavailable' };

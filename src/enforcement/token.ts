@@ -35,6 +35,10 @@ export type TokenVerifier = {
   /** Whose tokens are accepted. What was verified for an issuer whose settings changed is verified again. */
   readonly accept: (issuers: readonly IssuerSettings[]) => void;
   readonly issuers: () => readonly string[];
+  /** Whether its issuer is still accepted and still lists the key that it was verified with. */
+  readonly stands: (token: VerifiedToken) => boolean;
+  /** The keys of this issuer are fetched at once; tokens of those it no longer lists are not taken any more. */
+  readonly reloadKeys: (issuer: string) => Promise<void>;
 };
 
 /** Longer tokens are refused unread. */
@@ -56,7 +60,7 @@ export function createTokenVerifier(options: {
   /** Where keys come from. Default: the issuer, over the network. */
   readonly fetchKeys?: (issuer: IssuerSettings) => Promise<readonly Jwk[]>;
 }): TokenVerifier {
-  const { audience, clock, fetchKeys = fetchKeySet } = options;
+  const { audience, clock, fetchKeys = (issuer) => fetchKeySet(issuer) } = options;
   let accepted: ReadonlyMap<string, AcceptedIssuer> = new Map();
   const remembered = createTokenMemory(clock);
 
@@ -105,6 +109,8 @@ export function createTokenVerifier(options: {
       remembered.clear();
     },
     issuers: () => [...accepted.keys()],
+    stands: ({ context, keys, key }) => accepted.get(context.iss)?.keys === keys && keys.stands(key),
+    reloadKeys: async (issuer) => accepted.get(issuer)?.keys.reload(),
   };
 
   /** The key set outlives a change of settings that does not move it. */

@@ -42,18 +42,20 @@ export const checkedRequestOf = ({ raw, ip }: FastifyRequest): CheckedRequest =>
 /** The headers that a refused client acts on; the rest of the answer is a problem like all others. */
 const told = ['www-authenticate', 'dpop-nonce', 'retry-after', 'access-control-expose-headers'] as const;
 
-export function problemOf({ status, headers, body }: TokenRefusal, reply: FastifyReply): Problem {
+export function problemOf(refusal: TokenRefusal, reply: FastifyReply): Problem {
+  const { headers, body } = refusal;
   for (const name of told) if (headers[name] !== undefined) void reply.header(name, headers[name]);
   const extra = {
     reason: body.code,
     ...(body.issued_after === undefined ? {} : { issued_after: body.issued_after }),
   };
-  return new Problem(codeOf(status), body.text, { hint: hints[body.retry], extra });
+  return new Problem(codeOf(refusal), body.text, { hint: hints[body.retry], extra });
 }
 
-function codeOf(status: number) {
+function codeOf({ status, code }: TokenRefusal) {
   if (status === 400) return 'invalid-request';
   if (status === 403) return 'insufficient-scope';
+  if (code === 'keys-unavailable') return 'issuer-unavailable';
   if (status === 429 || status === 503) return 'rate-limited';
   return 'unauthenticated';
 }

@@ -52,7 +52,7 @@ const tags = [
   { name: 'streams', description: 'Streams of all receivers, for operators.' },
   { name: 'tokens', description: 'Who may call.' },
   { name: 'keys', description: 'What SETs are signed with, and how receivers verify them.' },
-  { name: 'clients', description: 'Which programs may call with access tokens.' },
+  { name: 'clients', description: 'Who may call with access tokens, and whose.' },
   { name: 'oauth', description: 'The built-in authorization server, for programs that know OAuth.' },
   { name: 'audit', description: 'Who did what, and the proof of it.' },
   { name: 'process', description: 'This process and its health.' },

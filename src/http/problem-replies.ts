@@ -52,6 +52,11 @@ export const problemReplies = {
   'feed-position-gone': { status: 410, title: 'The feed cannot be resumed from there' },
   'rate-limited': { status: 429, title: 'Too many requests', retryAfterSeconds: 1 },
   'too-many-connections': { status: 503, title: 'Too many connections', retryAfterSeconds: 5 },
+  'issuer-unavailable': {
+    status: 503,
+    title: 'The keys of an issuer cannot be had',
+    retryAfterSeconds: 2,
+  },
   'storage-unavailable': { status: 503, title: 'Storage is unavailable', retryAfterSeconds: 1 },
   'storage-timeout': { status: 503, title: 'Storage took too long', retryAfterSeconds: 1 },
   'shutting-down': { status: 503, title: 'The hub is shutting down', retryAfterSeconds: 2 },

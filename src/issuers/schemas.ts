@@ -6,7 +6,7 @@ import {
   signatureAlgorithms,
   type IssuerSettings,
 } from '../core/issuer.ts';
-import { Problem } from '../core/problem.ts';
+import { checkIssuerUrl } from '../core/issuer-url.ts';
 
 const claimNames = (description: string) =>
   Type.Array(Type.String({ minLength: 1, maxLength: 128 }), { minItems: 1, maxItems: 8, description });
@@ -92,29 +92,7 @@ export const IssuerReply = Type.Object(
 /** @throws Problem `invalid-request` for URLs that no issuer can have (RFC 8414 §2). */
 export function toIssuerSettings(body: Static<typeof IssuerBody>): IssuerSettings {
   const profile = body.profile ?? 'rfc9068';
-  checkUrl(body.url, '/url', { noQuery: true });
-  if (body.jwks_uri !== undefined) checkUrl(body.jwks_uri, '/jwks_uri', { noQuery: false });
+  checkIssuerUrl(body.url, '/url', { noQuery: true });
+  if (body.jwks_uri !== undefined) checkIssuerUrl(body.jwks_uri, '/jwks_uri', { noQuery: false });
   return { ...issuerDefaults, ...profileDefaults[profile], ...body, profile };
 }
-
-function checkUrl(text: string, path: string, rules: { readonly noQuery: boolean }): void {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  const wrong =
-    url === undefined
-      ? 'is not a URL'
-      : url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback(url.hostname))
-        ? 'must begin with https:// (http:// is for loopback addresses only)'
-        : url.username !== '' || url.password !== ''
-          ? 'must not carry a user name or password'
-          : url.hash !== '' || (rules.noQuery && url.search !== '')
-            ? 'must have no query and no fragment'
-            : undefined;
-  if (wrong === undefined) return;
-  throw new Problem('invalid-request', `${path.slice(1)} ${wrong}.`, {
-    hint: 'Give the issuer exactly as it stands in the `iss` claim of its tokens.',
-    errors: [{ path, message: wrong }],
-  });
-}
-
-const isLoopback = (hostname: string): boolean =>
-  hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname);

@@ -83,6 +83,25 @@ it('a point and a token are made with their secrets, shown once, and end when to
   expect((await run('token create nobody')).exitCode).toBe(2);
 });
 
+it('a client whose tokens come from elsewhere is let in when its issuer is trusted', async () => {
+  const url = 'https://login.example/staff';
+  expect((await run('client issuer list')).stdout).toContain('None: callers have API tokens');
+  const create = `client create soar --scope signals.write --issuer ${url} --issuer-client soar-prod`;
+  expect((await run(create)).stderr).toContain('/external/iss is not trusted');
+  const trusted = await run(`client issuer add ${url} --profile keycloak --max-token-life 5m`);
+  expect(trusted.stdout).toMatch(/client is +azp, client_id/);
+  expect(await document(create)).toMatchObject({
+    external: { iss: url, client_id: 'soar-prod' },
+    issuer: url,
+  });
+  expect((await run('client show soar')).stdout).toMatch(/speaks as +a program/);
+  expect((await run('client list')).stdout).toMatch(new RegExp(`soar .*${url}`));
+  expect((await run('client issuer list')).stdout).toMatch(/staff +keycloak +5 ?m/);
+  expect((await run(`client issuer remove ${url}`)).exitCode).toBe(0);
+  expect((await run(`client issuer remove ${url}`)).exitCode).toBe(4);
+  expect((await run('client create x --scope ssf.read --issuer-sub x')).exitCode).toBe(2);
+});
+
 it('a client is made with its secret, shown once, is listed without, and is revoked', async () => {
   const made = await document('client create soc --scope ssf.read --scope ssf.manage');
   expect(made).toMatchObject({ client_id: 'soc', source: 'soc' });

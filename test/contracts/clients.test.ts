@@ -12,9 +12,11 @@ import { forEachDatabase } from '../support/databases.ts';
 const atMs = 1_763_764_000_000;
 const change = { actor: 'admin', atMs, correlationId: 'req-1' };
 
-const aClient = (name: string, more: Partial<NewClient> = {}): NewClient => ({
+type OwnClient = Extract<NewClient, { kind: 'own' }>;
+const aClient = (name: string, more: Partial<OwnClient> = {}): OwnClient => ({
   id: clientId(name),
   scopes: ['ssf.read', 'ssf.manage'],
+  kind: 'own',
   authMethod: 'client_secret_basic',
   secretHash: hashSecret(`secret of ${name}`),
   dpopBound: false,

@@ -1,6 +1,6 @@
 import type { Adapter, AdapterFactory, ClientMetadata } from 'oidc-provider';
 import type { ClientDirectory } from '../../authorization/client-directory.ts';
-import type { SpeakingClient, UsedProofs } from '../../authorization/ports.ts';
+import type { OwnClient, SpeakingClient, UsedProofs } from '../../authorization/ports.ts';
 import { clientId, type Millis } from '../../core/vocabulary.ts';
 
 /**
@@ -22,7 +22,7 @@ export function storedModels(options: {
     Client: {
       async find(id) {
         const client = await clients.findLiving(clientId(id));
-        return client && toMetadata(client);
+        return client?.kind === 'own' ? toMetadata(client) : undefined;
       },
     },
     ReplayDetection: {
@@ -57,7 +57,7 @@ function nothing(name: string): Adapter {
 }
 
 /** `client_secret` is the hash of the secret: what is presented is hashed before it is compared. */
-const toMetadata = (client: SpeakingClient): ClientMetadata & { client_id: string } => ({
+const toMetadata = (client: SpeakingClient & OwnClient): ClientMetadata & { client_id: string } => ({
   client_id: client.id,
   ...(client.secretHash === undefined
     ? {}

@@ -1,5 +1,13 @@
-import { and, asc, eq, gt, isNull, sql } from 'drizzle-orm';
-import type { Change, Client, ClientStore, NewClient } from '../../authorization/ports.ts';
+import { and, asc, desc, eq, gt, isNull, or, sql } from 'drizzle-orm';
+import type { PgColumn } from 'drizzle-orm/pg-core';
+import type {
+  Change,
+  Client,
+  ClientStore,
+  ExternalName,
+  NewClient,
+  SpeakingClient,
+} from '../../authorization/ports.ts';
 import { Problem } from '../../core/problem.ts';
 import { clientId, sourceId, type JsonObject } from '../../core/vocabulary.ts';
 import { scopes } from '../../http/caller.ts';
@@ -7,7 +15,7 @@ import type { Announcer, AuditEntry } from '../../pipeline/ports.ts';
 import { insertAudit } from './audit-store.ts';
 import type { Database, Statements } from './database.ts';
 import { ensureSource } from './ensure-source.ts';
-import { clients } from './schema-clients.ts';
+import { callerIssuers, clients } from './schema-clients.ts';
 import { sources } from './schema.ts';
 import { toSource } from './source-store.ts';
 import { countChange } from './stream-rows.ts';
@@ -22,9 +30,11 @@ export function createClientStore(options: {
     async create(client, change) {
       await database.transact(async (tx) => {
         const { sourceId: id, id: madeFor } = client;
-        await ensureSource(tx, { id, person: false, madeFor, blamed: 'source' }, change);
+        const person = client.kind === 'external' && client.person;
+        await refuseUntrusted(tx, client);
+        await ensureSource(tx, { id, person, madeFor, blamed: 'source' }, change);
         const added = await tx.insert(clients).values(toRow(client)).onConflictDoNothing().returning();
-        if (added.length === 0) throw nameTaken(client);
+        if (added.length === 0) throw await whatIsTaken(tx, client);
         await insertAudit(tx, [toEntry('client.created', client, change)]);
       });
       announcer.announce('tokens');
@@ -41,18 +51,26 @@ export function createClientStore(options: {
     },
 
     async find(id) {
-      const [row] = await db
-        .select({ client: clients, source: sources })
-        .from(clients)
-        .innerJoin(sources, eq(sources.id, clients.sourceId))
-        .where(eq(clients.id, id));
-      if (row === undefined) return undefined;
-      const { secretSha256 } = row.client;
-      return {
-        ...toClient(row.client),
-        ...(secretSha256 === null ? {} : { secretHash: secretSha256 }),
-        source: toSource(row.source),
-      };
+      const [row] = await speaking(db).where(eq(clients.id, id));
+      return row && toSpeaking(row);
+    },
+
+    async findExternal({ iss, clientId: named, sub }) {
+      const [row] = await speaking(db)
+        .where(
+          and(
+            eq(clients.issuer, iss),
+            isNull(clients.revokedAtMs),
+            saysNothingElse(clients.issuerClientId, named),
+            saysNothingElse(clients.issuerSub, sub),
+          ),
+        )
+        .orderBy(
+          desc(sql`num_nonnulls(${clients.issuerClientId}, ${clients.issuerSub})`),
+          asc(isNull(clients.issuerSub)),
+        )
+        .limit(1);
+      return row && toSpeaking(row);
     },
 
     async revoke(id, change) {
@@ -77,12 +95,58 @@ export function createClientStore(options: {
   };
 }
 
+const speaking = (db: Statements) =>
+  db
+    .select({ client: clients, source: sources })
+    .from(clients)
+    .innerJoin(sources, eq(sources.id, clients.sourceId));
+
+type SpeakingRow = {
+  readonly client: typeof clients.$inferSelect;
+  readonly source: typeof sources.$inferSelect;
+};
+
+const toSpeaking = ({ client: row, source }: SpeakingRow): SpeakingClient => ({
+  ...toClient(row),
+  ...(row.secretSha256 === null ? {} : { secretHash: row.secretSha256 }),
+  source: toSource(source),
+});
+
+/** A client that is not named by this member is named by whatever a token says there. */
+const saysNothingElse = (column: PgColumn, said: string | undefined) =>
+  said === undefined ? isNull(column) : or(isNull(column), eq(column, said));
+
 /** Who may call no more is sent nothing more. What waits is swept, and dropped at the latest when somebody enables a stream again. */
 async function disableStreams(tx: Statements, id: string, atMs: number): Promise<void> {
   const { rowCount } = await tx.execute(sql`
     UPDATE hub.streams SET status = 'disabled', status_reason = 'Its client was revoked.', updated_at_ms = ${atMs}
      WHERE receiver = ${`client:${id}`} AND status <> 'disabled'`);
   if ((rowCount ?? 0) > 0) await countChange(tx);
+}
+
+/** Whoever is no longer trusted keeps the clients that were named by it: they come back with it. */
+async function refuseUntrusted(tx: Statements, client: NewClient): Promise<void> {
+  if (client.kind === 'own') return;
+  const { iss } = client.named;
+  const [trusted] = await tx
+    .select({ url: callerIssuers.url })
+    .from(callerIssuers)
+    .where(eq(callerIssuers.url, iss))
+    .for('share');
+  if (trusted !== undefined) return;
+  throw new Problem('invalid-request', 'Tokens of this issuer are not taken from callers of the hub.', {
+    hint: 'Trust it with PUT /v1/caller-issuers first; /v1/issuers is about what points accept.',
+    errors: [{ path: '/external/iss', message: 'is not trusted about callers' }],
+  });
+}
+
+async function whatIsTaken(tx: Statements, client: NewClient): Promise<Problem> {
+  const [there] = await tx.select({ id: clients.id }).from(clients).where(eq(clients.id, client.id));
+  if (there !== undefined) return nameTaken(client);
+  return new Problem('conflict', 'Another client is named so by the tokens of that issuer.', {
+    hint: 'GET /v1/clients shows which; revoke it first.',
+    errors: [{ path: '/external', message: 'names another client' }],
+  });
 }
 
 const nameTaken = ({ id }: NewClient): Problem =>
@@ -94,10 +158,11 @@ const nameTaken = ({ id }: NewClient): Problem =>
 function toEntry(action: string, client: Client, { actor, atMs, correlationId }: Change): AuditEntry {
   const detail: JsonObject = {
     scopes: [...client.scopes],
-    auth_method: client.authMethod,
     dpop_bound: client.dpopBound,
     source: client.sourceId,
-    ...(client.jwks === undefined ? {} : { jwks: client.jwks }),
+    ...(client.kind === 'external'
+      ? { external: { ...client.named }, person: client.person }
+      : { auth_method: client.authMethod, ...(client.jwks === undefined ? {} : { jwks: client.jwks }) }),
   };
   const base = { atMs, actor, ...(correlationId === undefined ? {} : { correlationId }) };
   return { ...base, action, target: client.id, outcome: 'done', detail };
@@ -107,23 +172,50 @@ const toRow = (client: NewClient): typeof clients.$inferInsert => ({
   id: client.id,
   description: client.description ?? null,
   scopes: [...client.scopes],
-  authMethod: client.authMethod,
-  secretSha256: client.secretHash ?? null,
-  jwks: client.jwks ?? null,
   dpopBound: client.dpopBound,
   sourceId: client.sourceId,
   createdAtMs: client.createdAtMs,
+  ...(client.kind === 'external'
+    ? {
+        issuer: client.named.iss,
+        issuerClientId: client.named.clientId ?? null,
+        issuerSub: client.named.sub ?? null,
+        person: client.person,
+      }
+    : {
+        authMethod: client.authMethod,
+        secretSha256: client.secretHash ?? null,
+        jwks: client.jwks ?? null,
+      }),
 });
 
 /** A scope that this release does not know gives nothing. */
-const toClient = (row: typeof clients.$inferSelect): Client => ({
-  id: clientId(row.id),
-  ...(row.description === null ? {} : { description: row.description }),
-  scopes: scopes.filter((scope) => row.scopes.includes(scope)),
-  authMethod: row.authMethod,
-  ...(row.jwks === null ? {} : { jwks: row.jwks }),
-  dpopBound: row.dpopBound,
-  sourceId: sourceId(row.sourceId),
-  createdAtMs: row.createdAtMs,
-  ...(row.revokedAtMs === null ? {} : { revokedAtMs: row.revokedAtMs }),
+function toClient(row: typeof clients.$inferSelect): Client {
+  const any = {
+    id: clientId(row.id),
+    ...(row.description === null ? {} : { description: row.description }),
+    scopes: scopes.filter((scope) => row.scopes.includes(scope)),
+    dpopBound: row.dpopBound,
+    sourceId: sourceId(row.sourceId),
+    createdAtMs: row.createdAtMs,
+    ...(row.revokedAtMs === null ? {} : { revokedAtMs: row.revokedAtMs }),
+  };
+  if (row.issuer !== null)
+    return { ...any, kind: 'external', named: nameOf(row.issuer, row), person: row.person };
+  if (row.authMethod === null) throw new Error(`the client ${row.id} is of no kind`);
+  return {
+    ...any,
+    kind: 'own',
+    authMethod: row.authMethod,
+    ...(row.jwks === null ? {} : { jwks: row.jwks }),
+  };
+}
+
+const nameOf = (
+  iss: string,
+  { issuerClientId: named, issuerSub: sub }: typeof clients.$inferSelect,
+): ExternalName => ({
+  iss,
+  ...(named === null ? {} : { clientId: named }),
+  ...(sub === null ? {} : { sub }),
 });

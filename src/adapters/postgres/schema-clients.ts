@@ -1,19 +1,30 @@
 import { boolean, jsonb, text } from 'drizzle-orm/pg-core';
+import type { IssuerSettings } from '../../core/issuer.ts';
 import type { ClientAuthMethod, ClientJwks, Jwk } from '../../authorization/ports.ts';
 import { bytes, count, hub } from './schema-columns.ts';
 
-/** The Drizzle mirror of `migrations/0004_clients.sql`. */
+/** The Drizzle mirror of `migrations/0004_clients.sql` and `0010_callers.sql`. */
 export const clients = hub.table('clients', {
   id: text('id').primaryKey(),
   description: text('description'),
   scopes: text('scopes').array().notNull(),
-  authMethod: text('auth_method').$type<ClientAuthMethod>().notNull(),
+  authMethod: text('auth_method').$type<ClientAuthMethod>(),
   secretSha256: bytes('secret_sha256'),
   jwks: jsonb('jwks').$type<ClientJwks>(),
   dpopBound: boolean('dpop_bound').notNull().default(false),
   sourceId: text('source_id').notNull(),
   createdAtMs: count('created_at_ms').notNull(),
   revokedAtMs: count('revoked_at_ms'),
+  issuer: text('issuer'),
+  issuerClientId: text('issuer_client_id'),
+  issuerSub: text('issuer_sub'),
+  person: boolean('person').notNull().default(false),
+});
+
+export const callerIssuers = hub.table('caller_issuers', {
+  url: text('url').primaryKey(),
+  settings: jsonb('settings').$type<IssuerSettings>().notNull(),
+  updatedAtMs: count('updated_at_ms').notNull(),
 });
 
 export const authorizationKeys = hub.table('authorization_keys', {

@@ -4,6 +4,7 @@ import { Option, type Command } from 'commander';
 import type { JsonObject } from '../../core/vocabulary.ts';
 import { several } from '../arguments.ts';
 import { wrongUsage } from '../cli-problem.ts';
+import { addCallerIssuerCommands } from './caller-issuers.ts';
 import { type Bind, type CommandContext, withExamples } from '../command.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { path } from '../hub.ts';
@@ -18,6 +19,10 @@ type CreateOptions = {
   readonly jwks?: string;
   readonly dpop?: true;
   readonly source?: string;
+  readonly issuer?: string;
+  readonly issuerClient?: string;
+  readonly issuerSub?: string;
+  readonly person?: true;
 };
 
 export function addClientCommands(program: Command, bind: Bind): void {
@@ -26,9 +31,9 @@ export function addClientCommands(program: Command, bind: Bind): void {
   bind(client.command('show').description('show a client').argument('<CLIENT_ID>'), show);
   const createCommand = client
     .command('create')
-    .description('make a client; prints its secret, this once')
+    .description('make a client; prints its secret, this once, unless its tokens come from elsewhere')
     .argument('<CLIENT_ID>', 'what it is called')
-    .requiredOption('--scope <scope>', 'what it may ask for (may be repeated)', several)
+    .requiredOption('--scope <scope>', 'the most that its tokens can do (may be repeated)', several)
     .option('--description <text>')
     .addOption(
       new Option('--auth <method>', 'how it proves who it is (default: client_secret_basic)').choices([
@@ -39,14 +44,20 @@ export function addClientCommands(program: Command, bind: Bind): void {
     )
     .option('--jwks <file>', 'its public keys, a JWK Set; goes with private_key_jwt')
     .option('--dpop', 'its tokens are bound to a key of its own')
-    .option('--source <source>', 'the source it speaks for (default: one named after it)');
+    .option('--source <source>', 'the source it speaks for (default: one named after it)')
+    .option('--issuer <url>', 'its tokens come from this issuer: see client issuer add')
+    .option('--issuer-client <client_id>', 'what that issuer calls it as a client')
+    .option('--issuer-sub <sub>', 'what that issuer calls it as a subject')
+    .option('--person', 'with all three: a person at a keyboard');
   bind<CreateOptions>(
     withExamples(createCommand, [
       'client create soc-receiver --scope ssf.read --scope ssf.manage',
       'client create ci --scope signals.write --auth private_key_jwt --jwks keys.json --dpop',
+      'client create soar --scope signals.write --issuer https://login.example --issuer-client soar-prod',
     ]),
     create,
   );
+  addCallerIssuerCommands(client, bind);
   bind(
     client
       .command('revoke')
@@ -62,7 +73,7 @@ async function list(context: CommandContext, options: PageOptions): Promise<Exit
     cells: (client) => [
       client.client_id,
       stateOf(client),
-      client.auth_method + (client.dpop_bound ? ', DPoP' : ''),
+      wayOf(client) + (client.dpop_bound ? ', DPoP' : ''),
       client.scopes.join(' '),
     ],
     empty: 'No clients.',
@@ -82,7 +93,7 @@ async function show(
 
 async function create(
   { connect, screen, surroundings }: CommandContext,
-  { scope, description, auth, jwks, dpop, source }: CreateOptions,
+  { scope, description, auth, jwks, dpop, source, person, ...named }: CreateOptions,
   [id = '']: readonly string[],
 ): Promise<ExitCode> {
   const body: JsonObject = {
@@ -93,14 +104,34 @@ async function create(
     ...(jwks !== undefined && { jwks: await readKeySet(resolve(surroundings.workingDirectory, jwks)) }),
     ...(dpop === true && { dpop_bound: dpop }),
     ...(source !== undefined && { source }),
+    ...externalOf(named),
+    ...(person === true && { person }),
   };
   const hub = await connect();
   screen.show(await hub.call<NewClient>('POST', '/v1/clients', { body }), (made) => [
     ...linesOf(made),
-    ...fields({ issuer: made.issuer, 'token endpoint': made.token_endpoint }),
+    ...fields({
+      issuer: made.issuer,
+      'token endpoint': made.token_endpoint,
+      'tokens are for': made.audience,
+    }),
     ...(made.client_secret === undefined ? [] : ['The secret, shown this once:', made.client_secret]),
   ]);
   return exitCodes.done;
+}
+
+function externalOf({ issuer, issuerClient, issuerSub }: Partial<CreateOptions>): JsonObject {
+  if (issuer === undefined) {
+    if (issuerClient === undefined && issuerSub === undefined) return {};
+    throw wrongUsage('--issuer-client and --issuer-sub go with --issuer.');
+  }
+  return {
+    external: {
+      iss: issuer,
+      ...(issuerClient !== undefined && { client_id: issuerClient }),
+      ...(issuerSub !== undefined && { sub: issuerSub }),
+    },
+  };
 }
 
 async function readKeySet(file: string): Promise<JsonObject> {
@@ -129,9 +160,22 @@ const linesOf = (client: Client): readonly string[] =>
     state: stateOf(client),
     'may ask for': client.scopes.join(' '),
     authentication: client.auth_method,
+    ...namesOf(client),
     'its tokens': client.dpop_bound ? 'are bound to its key' : 'are bound where it proves a key',
     'speaks for': client.source,
   });
+
+const namesOf = ({ external, person }: Client): Record<string, string | undefined> =>
+  external === undefined
+    ? {}
+    : {
+        'tokens of': external.iss,
+        'with client_id': external.client_id,
+        'with sub': external.sub,
+        'speaks as': person ? 'a person' : 'a program',
+      };
+
+const wayOf = ({ auth_method: own, external }: Client): string => own ?? external?.iss ?? '';
 
 const stateOf = ({ created_at_ms: created, revoked_at_ms: revoked }: Client): string =>
   revoked === undefined ? `since ${millisText(created)}` : `revoked ${millisText(revoked)}`;

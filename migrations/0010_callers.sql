@@ -1,0 +1,26 @@
+-- Callers whose access tokens come from issuers elsewhere: whom the hub believes about callers, and who was let in.
+
+-- Trusted with who may command the hub: nothing to do with hub.issuers, whose tokens points accept.
+CREATE TABLE hub.caller_issuers (
+  url text PRIMARY KEY,                      -- iss, byte for byte
+  settings jsonb NOT NULL,                   -- how its tokens are read, as in hub.issuers
+  updated_at_ms bigint NOT NULL
+);
+
+-- A client gets its tokens here, or is named by those of another issuer.
+ALTER TABLE hub.clients
+  ALTER COLUMN auth_method DROP NOT NULL,
+  ADD COLUMN issuer text,                    -- NULL: it gets its tokens here
+  ADD COLUMN issuer_client_id text,          -- what its tokens must say
+  ADD COLUMN issuer_sub text,
+  ADD COLUMN person boolean NOT NULL DEFAULT false, -- its tokens are a person's
+  DROP CONSTRAINT clients_check,
+  DROP CONSTRAINT clients_check1,
+  ADD CONSTRAINT clients_kind CHECK ((issuer IS NULL) = (auth_method IS NOT NULL)),
+  ADD CONSTRAINT clients_jwks CHECK ((auth_method IS NOT DISTINCT FROM 'private_key_jwt') = (jwks IS NOT NULL)),
+  ADD CONSTRAINT clients_secret CHECK ((auth_method IS NOT NULL AND auth_method <> 'private_key_jwt') = (secret_sha256 IS NOT NULL)),
+  ADD CONSTRAINT clients_named CHECK ((issuer IS NOT NULL) = (issuer_client_id IS NOT NULL OR issuer_sub IS NOT NULL)),
+  ADD CONSTRAINT clients_person CHECK (NOT person OR (issuer_client_id IS NOT NULL AND issuer_sub IS NOT NULL));
+-- Of one name at an issuer nobody has to guess whose it is.
+CREATE UNIQUE INDEX clients_external ON hub.clients (issuer, coalesce(issuer_client_id, ''), coalesce(issuer_sub, ''))
+  WHERE issuer IS NOT NULL AND revoked_at_ms IS NULL;
