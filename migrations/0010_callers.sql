@@ -24,3 +24,11 @@ ALTER TABLE hub.clients
 -- Of one name at an issuer nobody has to guess whose it is.
 CREATE UNIQUE INDEX clients_external ON hub.clients (issuer, coalesce(issuer_client_id, ''), coalesce(issuer_sub, ''))
   WHERE issuer IS NOT NULL AND revoked_at_ms IS NULL;
+
+-- What access tokens are signed with rotates like what SETs are signed with; no key does both.
+ALTER TABLE hub.signing_keys
+  ADD COLUMN purpose text NOT NULL DEFAULT 'sets' CHECK (purpose IN ('sets', 'access-tokens')),
+  DROP CONSTRAINT signing_keys_algorithm_generation_key,
+  ADD CONSTRAINT signing_keys_generation UNIQUE (purpose, algorithm, generation);
+ALTER TABLE hub.signing_keys ALTER COLUMN purpose DROP DEFAULT;
+DROP TABLE hub.authorization_keys;

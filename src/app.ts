@@ -118,12 +118,12 @@ async function wire(platform: Platform, config: Config, closers: Closers): Promi
   await server.register(auditRoutes, audit);
   const issuers = await wireRegistries(server, hub);
   const points = await wirePoints(server, hub, { tokens, issuers });
-  oauth.set(await wireOauth(server, hub, { points, tokens }));
+  const keys = await wireKeys(server, hub);
+  oauth.set(await wireOauth(server, hub, { points, tokens, keys: keys.accessTokens }));
   const signals = await wireSignals(server, hub, { issuers, points });
   await wireAgents(server, hub, { issuers, signals });
-  const keys = await wireKeys(server, hub);
   const streams = await wireStreams(server, hub);
-  const transmitter = await wireTransmitter(server, hub, { keys, streams, tokens });
+  const transmitter = await wireTransmitter(server, hub, { keys: keys.sets, streams, tokens });
   const scheduled = wireSchedule(hub, {
     signals,
     keys,

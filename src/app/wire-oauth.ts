@@ -1,43 +1,46 @@
 import { storageProblem } from '../adapters/postgres/database-failures.ts';
-import { createAuthorizationKeyStore } from '../adapters/postgres/authorization-key-store.ts';
 import { createCallerIssuerStore } from '../adapters/postgres/caller-issuer-store.ts';
 import { createClientStore } from '../adapters/postgres/client-store.ts';
 import { createUsedProofs } from '../adapters/postgres/used-proofs.ts';
 import { createTokenEndpoint } from '../adapters/oidc-provider/token-endpoint.ts';
-import { createSealer } from '../adapters/system/sealer.ts';
 import { createAccessTokens } from '../authorization/access-tokens.ts';
-import { makeAuthorizationKey } from '../authorization/authorization-key.ts';
 import { type CallerIssuers, createCallerIssuers } from '../authorization/caller-issuers.ts';
 import { createClientDirectory } from '../authorization/client-directory.ts';
 import { whatIsDenied } from '../authorization/own-revocations.ts';
-import type { AuthorizationKey, Revocations, TokenEndpoint } from '../authorization/ports.ts';
+import type {
+  AuthorizationKey,
+  AuthorizationKeys,
+  Revocations,
+  TokenEndpoint,
+} from '../authorization/ports.ts';
 import { callerIssuerRoutes, clientRoutes } from '../authorization/client-routes.ts';
 import { createFetchIssuerKeys } from '../authorization/fetch-issuer-keys.ts';
 import { oauthRoutes } from '../authorization/oauth-routes.ts';
-import { isProblem } from '../core/problem.ts';
+import { accessTokenAlgorithm } from '../core/access-token-algorithm.ts';
 import type { HubServer } from '../http/server.ts';
 import type { Points } from '../points/points.ts';
 import { warn, type Hub } from './platform.ts';
+import type { Keys } from './wire-keys.ts';
 import type { Tokens } from './wire-tokens.ts';
 
-type OauthNeeds = { readonly points: Points; readonly tokens: Tokens };
+type OauthNeeds = {
+  readonly points: Points;
+  readonly tokens: Tokens;
+  readonly keys: Keys['accessTokens'];
+};
 
 export type Oauth = Awaited<ReturnType<typeof wireOauth>>;
 
 /** Who may call with access tokens, and the authorization server that gives them. */
-export async function wireOauth(server: HubServer, hub: Hub, { points, tokens }: OauthNeeds) {
+export async function wireOauth(server: HubServer, hub: Hub, { points, tokens, keys: ring }: OauthNeeds) {
   const { database, announcer, clock, closers, deriveKey, publicUrl } = hub;
   const { nowMs } = clock;
-  const sealer = createSealer(deriveKey('authorization-keys'));
-  const keys = createAuthorizationKeyStore({ database, sealer });
-  const key = await keys.readOrCreate(makeAuthorizationKey, nowMs());
-  hub.parts.set('authorization server', () => noticeOf(key));
+  const keys = keysOf(ring);
   const store = createClientStore({ database, announcer });
   const used = createUsedProofs({ database, nowMs });
   const onError = (error: unknown): void =>
     hub.log.error({ err: error }, 'the token endpoint failed by a mistake of the hub');
   const issuers = await wireCallerIssuers(server, hub);
-  const ownKeys = async () => [key.publicJwk];
   const parts = {
     issuer: publicUrl.get,
     clients: createClientDirectory({ store, announcer }),
@@ -47,7 +50,7 @@ export async function wireOauth(server: HubServer, hub: Hub, { points, tokens }:
   const accessTokens = createAccessTokens({
     ...parts,
     issuers,
-    ownKeys,
+    keys,
     fetchIssuerKeys: createFetchIssuerKeys(hub.fetch),
     onNoKeys: (of, err) =>
       hub.log.warn({ err, issuer: of }, 'the keys of an issuer of callers cannot be had'),
@@ -61,9 +64,9 @@ export async function wireOauth(server: HubServer, hub: Hub, { points, tokens }:
   await server.register(oauthRoutes, {
     issuer: publicUrl.get,
     issuerPath: publicUrl.path,
-    keys: ownKeys,
+    keys: keys.jwks,
     trusted: () => issuers.all().map(({ url }) => url),
-    tokenEndpoint: whenFirstAsked(onError, () =>
+    tokenEndpoint: byCurrentKey(keys, onError, (key) =>
       createTokenEndpoint({
         ...parts,
         issuer: publicUrl.get(),
@@ -98,27 +101,30 @@ async function wireCallerIssuers(server: HubServer, hub: Hub): Promise<CallerIss
   return issuers;
 }
 
-/** Feed, kills and API tokens do without it: only access tokens are not given any more. */
-function noticeOf(key: AuthorizationKey): { readonly notices?: readonly string[] } {
-  try {
-    key.privateJwk();
-    return {};
-  } catch (error) {
-    if (!isProblem(error)) throw error;
-    const remedy = 'DELETE FROM hub.authorization_keys and a restart make a new key.';
-    return { notices: [`${error.message} No access tokens are given. ${remedy}`] };
-  }
-}
+const keysOf = (ring: Keys['accessTokens']): AuthorizationKeys => ({
+  async current() {
+    const { kid, sign: privateJwk } = await ring.current(accessTokenAlgorithm);
+    return { kid, privateJwk };
+  },
+  jwks: ring.jwks,
+  onChange: ring.onRead,
+});
 
-/** Its URLs are known as soon as the hub listens. What fails is answered, and tried again with the next request. */
-function whenFirstAsked(
+/**
+ * Its URLs are known as soon as the hub listens, and it is made anew for another key. What fails is answered, and tried
+ * again with the next request.
+ */
+function byCurrentKey(
+  keys: Pick<AuthorizationKeys, 'current'>,
   onError: (error: unknown) => void,
-  make: () => Promise<TokenEndpoint>,
+  make: (key: AuthorizationKey) => Promise<TokenEndpoint>,
 ): TokenEndpoint {
-  let made: Promise<TokenEndpoint> | undefined;
+  let made: { readonly kid: string; readonly endpoint: Promise<TokenEndpoint> } | undefined;
   return async (request, response) => {
     try {
-      const answer = await (made ??= make());
+      const key = await keys.current();
+      if (made?.kid !== key.kid) made = { kid: key.kid, endpoint: make(key) };
+      const answer = await made.endpoint;
       await answer(request, response);
     } catch (error) {
       made = undefined;

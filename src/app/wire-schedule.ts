@@ -6,9 +6,9 @@ import { createDueStore, createSweeps } from '../adapters/postgres/revocation-sw
 import { vacuumEmbedded } from '../adapters/postgres/vacuum.ts';
 import { newId } from '../adapters/system/ids.ts';
 import { createDueWork } from '../pipeline/due-work.ts';
-import type { KeyRing } from '../transmitter/key-ring.ts';
 import { instancesKeptMs } from '../points/ports.ts';
 import type { Hub } from './platform.ts';
+import type { Keys } from './wire-keys.ts';
 import type { Transmitter } from './wire-transmitter.ts';
 import type { Signals } from './wire-signals.ts';
 import type { Streams } from './wire-streams.ts';
@@ -27,7 +27,7 @@ export type Scheduled = Pick<Scheduler, 'at'>;
 
 type ScheduleNeeds = {
   readonly signals: Signals;
-  readonly keys: Pick<KeyRing, 'sweep'>;
+  readonly keys: Pick<Keys, 'sweep'>;
   readonly streams: Pick<Streams, 'pauseInactive'>;
   readonly transmitter: Pick<Transmitter, 'wake' | 'sweep' | 'sweepEnded'>;
   readonly sweepUsedProofs: (stop: AbortSignal) => Promise<void>;

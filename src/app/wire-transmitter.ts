@@ -9,7 +9,7 @@ import type { Millis } from '../core/vocabulary.ts';
 import type { HubServer } from '../http/server.ts';
 import { createDeliverer, type DelivererPorts } from '../transmitter/deliverer.ts';
 import { createJudgePush, failuresUntilTrial } from '../transmitter/judge-push.ts';
-import type { KeyRing } from '../transmitter/key-ring.ts';
+import { type KeyRing, signSets } from '../transmitter/key-ring.ts';
 import { createPoll } from '../transmitter/poll.ts';
 import { createPollWaits } from '../transmitter/poll-waits.ts';
 import { pollRoutes } from '../transmitter/poll-routes.ts';
@@ -47,6 +47,7 @@ export async function wireTransmitter(
 ): Promise<Transmitter> {
   const { database, announcer, clock, log, metrics, closers } = hub;
   const { nowMs } = clock;
+  const sign = signSets(keys);
   let queue: At | undefined;
   const store = createDeliveryStore({
     database,
@@ -55,7 +56,7 @@ export async function wireTransmitter(
   const onNotQueued = warn(log, 'a later attempt was not queued; it is found by looking');
   const deliverer = createDeliverer({
     store,
-    sign: keys.sign,
+    sign,
     isServed: keys.isServed,
     push: createPushSet({ fetch: hub.fetch, nowMs }),
     judge: createJudgePush({ chance: Math.random }),
@@ -76,7 +77,7 @@ export async function wireTransmitter(
   closers.add('polls', () => waits.close());
   metrics.gauge('caep_hub_deliveries', () => readDeliveryCounts(database, nowMs()));
   await server.register(pollRoutes, {
-    poll: createPoll({ store, sign: keys.sign, isServed: keys.isServed, waits, nowMs }),
+    poll: createPoll({ store, sign, isServed: keys.isServed, waits, nowMs }),
     async findOwn(caller, id) {
       const stream = await streams.store.find(id);
       return stream?.receiver === receiverOf(caller) ? stream : undefined;

@@ -1,5 +1,5 @@
+import { accessTokenAlgorithm } from '../core/access-token-algorithm.ts';
 import { type IssuerSettings, issuerDefaults, profileDefaults } from '../core/issuer.ts';
-import { authorizationAlgorithm } from './authorization-key.ts';
 import { authorizationServerOf } from './metadata.ts';
 
 export const accessTokenLifeSeconds = 600;
@@ -10,6 +10,6 @@ export const accessTokenSettings = (issuer: string): IssuerSettings => ({
   ...profileDefaults.rfc9068,
   profile: 'rfc9068',
   url: authorizationServerOf(issuer),
-  algorithms: [authorizationAlgorithm],
+  algorithms: [accessTokenAlgorithm],
   max_token_life: accessTokenLifeSeconds,
 });

@@ -13,7 +13,7 @@ import type { ClientDirectory } from './client-directory.ts';
 import { createAccessWatches, type Opened } from './access-watches.ts';
 import type { CallerIssuers } from './caller-issuers.ts';
 import { authorizationServerOf, pathOf, resourceMetadataUrlOf } from './metadata.ts';
-import type { Revocations, UsedProofs } from './ports.ts';
+import type { AuthorizationKeys, Revocations, UsedProofs } from './ports.ts';
 import type { TokenEndings } from './token-endings.ts';
 import { callerOf, type Holder, holderOf } from './token-holder.ts';
 
@@ -28,6 +28,7 @@ export type AccessTokensOptions = Omit<ApiGuardOptions, 'issuer'> & {
   readonly revocations: Revocations;
   readonly clients: ClientDirectory;
   readonly issuers: Pick<CallerIssuers, 'all' | 'onRead'>;
+  readonly keys: AuthorizationKeys;
   readonly used: UsedProofs;
   readonly announcer: Parameters<typeof createAccessWatches>[0]['announcer'];
   readonly onError: (error: unknown) => void;
@@ -99,6 +100,9 @@ export function createAccessTokens(
   issuers.onRead(() => {
     made?.trust(issuers.all());
     watches.endRefused();
+  });
+  options.keys.onChange(() => {
+    void made?.reloadOwnKeys().then(watches.endRefused);
   });
   return {
     check,

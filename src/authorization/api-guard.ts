@@ -15,13 +15,13 @@ import type { FetchIssuerKeys } from './fetch-issuer-keys.ts';
 import type { DeriveKey } from './keyring.ts';
 import { resourceMetadataUrlOf } from './metadata.ts';
 import { thoseNamingTheCaller } from './own-revocations.ts';
-import type { Jwk, Revocations } from './ports.ts';
+import type { AuthorizationKeys, Revocations } from './ports.ts';
 
 export type ApiGuardOptions = {
   /** Who the hub is: the audience of its access tokens; DPoP proofs are for URLs that begin with it. */
   readonly issuer: string;
   /** Of the built-in authorization server. */
-  readonly ownKeys: () => Promise<readonly Jwk[]>;
+  readonly keys: Pick<AuthorizationKeys, 'jwks'>;
   readonly fetchIssuerKeys: FetchIssuerKeys;
   /** The keys of an issuer cannot be had: those that are known are used on for `keySetStaleMaxMs`. */
   readonly onNoKeys: (issuer: string, cause: unknown) => void;
@@ -38,6 +38,8 @@ export type ApiGuard = {
   readonly refuse: (why: Reason, token: VerifiedToken) => Refusal;
   /** Whether what was let pass would be refused now. */
   readonly isRefused: (presented: Presented) => boolean;
+  /** Our own keys changed. */
+  readonly reloadOwnKeys: () => Promise<void>;
   /** Whose tokens are taken beside our own from now on. */
   readonly trust: (issuers: readonly IssuerSettings[]) => void;
 };
@@ -57,7 +59,7 @@ export function createApiGuard(
   const tokens = createTokenVerifier({
     audience: issuer,
     clock,
-    fetchKeys: (of) => (of.url === own.url ? options.ownKeys() : options.fetchIssuerKeys(of)),
+    fetchKeys: (of) => (of.url === own.url ? options.keys.jwks() : options.fetchIssuerKeys(of)),
     onTrouble: options.onNoKeys,
   });
   const nonces = createNonces({ clock });
@@ -104,6 +106,7 @@ export function createApiGuard(
       ),
     isRefused: (presented) =>
       !tokens.stands(presented.token) || judge.continue(presented).reason !== undefined,
+    reloadOwnKeys: () => tokens.reloadKeys(own.url),
     // Whatever is trusted, it is never a word on behalf of our own authorization server.
     trust: (issuers) => tokens.accept([...issuers.filter(({ url }) => url !== own.url), own]),
   };

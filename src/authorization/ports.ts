@@ -143,22 +143,17 @@ export type CallerIssuerStore = {
 /** Few are trusted with who commands the hub. */
 export const callerIssuersMax = 20;
 
-/** A key pair of the authorization server, as JWK; both members have `kid`, `alg` and `use`. */
-export type NewAuthorizationKey = {
-  readonly kid: string;
-  readonly publicJwk: Jwk;
-  readonly privateJwk: Jwk;
+/** What access tokens of ours are signed with. */
+export type AuthorizationKeys = {
+  /** As it is at this moment; the first one is made. @throws Problem `invalid-configuration` when it was sealed under another `SECRETS_KEY`. */
+  current(): Promise<AuthorizationKey>;
+  /** Public ones: those whose tokens may live, and the next one. */
+  jwks(): Promise<readonly Jwk[]>;
+  /** Calls back when there may be others. */
+  onChange(listener: () => void): void;
 };
 
-export type AuthorizationKey = Pick<NewAuthorizationKey, 'kid' | 'publicJwk'> & {
-  /** @throws Problem `invalid-configuration` when it was sealed under another `SECRETS_KEY`. */
-  privateJwk(): Jwk;
-};
-
-export type AuthorizationKeyStore = {
-  /** The key that is there, else the one that `make` gives: of nodes that start together all get the same. */
-  readOrCreate(make: () => NewAuthorizationKey, atMs: Millis): Promise<AuthorizationKey>;
-};
+export type AuthorizationKey = { readonly kid: string; readonly privateJwk: Jwk };
 
 /** What was used once and is not good again, for all nodes together. */
 export type UsedProofs = {

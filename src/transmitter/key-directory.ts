@@ -5,11 +5,13 @@ import type { IsKeyServed } from './ports.ts';
 /** Announcements that were lost are made up for after so long; a new key waits far longer before it signs. */
 const rereadMs = 5_000;
 
-/** This node's view of the signing keys: what signing and `/jwks.json` read without a query. */
+/** This node's view of the signing keys: what signing and publishing read without a query. */
 export type KeyDirectory = {
   all(): readonly SigningKey[];
   /** A kid that is not known yet counts as served until a look has shown that there is no such key: another node may have just made it. */
   readonly isServed: IsKeyServed;
+  /** Calls back after each reading. */
+  onRead(listener: () => void): void;
   /** Reads the store again. A failure keeps what is known and rejects. */
   refresh(): Promise<void>;
   close(): void;
@@ -24,6 +26,7 @@ export async function createKeyDirectory(options: {
   let known: ReadonlyMap<string, SigningKey> = new Map();
   /** Kids of SETs of ours that are in no row; as few as there ever were keys. */
   const missing = new Set<string>();
+  const listeners: (() => void)[] = [];
   let reads = 0;
   let applied = 0;
 
@@ -34,6 +37,7 @@ export async function createKeyDirectory(options: {
     if (read < applied) return;
     applied = read;
     known = new Map(listed.map((key) => [key.kid, key]));
+    for (const listener of listeners) listener();
   }
   const refreshQuietly = () => void refresh().catch(options.onError);
 
@@ -56,6 +60,7 @@ export async function createKeyDirectory(options: {
       void lookFor(kid).catch(options.onError);
       return true;
     },
+    onRead: (listener) => void listeners.push(listener),
     refresh,
     close() {
       clearInterval(timer);

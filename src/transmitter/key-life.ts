@@ -6,7 +6,7 @@ import type { SigningKey } from './key-ports.ts';
 export const jwksCacheSeconds = 300;
 /** For clocks that differ and fetches that fail. */
 const slackMs = 5 * 60_000;
-/** A key signs only when it has been published for so long, and is served for as long after it last signed. */
+/** A key for SETs signs only when it has been published for so long, and is served for as long after it last signed. */
 export const keyOverlapMs = jwksCacheSeconds * 1_000 + slackMs;
 
 /**

@@ -16,6 +16,10 @@ export type PublicJwk = {
   readonly use: 'sig';
 };
 
+/** What keys are for: each signs one kind of thing only. */
+export const keyPurposes = ['sets', 'access-tokens'] as const;
+export type KeyPurpose = (typeof keyPurposes)[number];
+
 /** A key without its secret. What it does at a moment follows from its times: `key-life.ts`. */
 export type SigningKey = {
   /** @see RFC 7638 */
@@ -69,13 +73,11 @@ export type NewSigningKey = Omit<SigningKey, 'retiredAtMs'> & MadeKey;
 export const keysListedMax = 200;
 
 /** What is done with keys themselves. All of it beside the event loop. */
-export type KeyCraft = {
+export type KeyCraft<Signer = SignWithKey> = {
   /** RSA has 3072 bits. */
   make(algorithm: SigningAlgorithm): Promise<MadeKey>;
   /** Reads the private key once and keeps it. */
-  openSigner(
-    key: Pick<SigningKey, 'kid' | 'algorithm'> & { readonly privateKey: string },
-  ): Promise<SignWithKey>;
+  openSigner(key: Pick<SigningKey, 'kid' | 'algorithm'> & { readonly privateKey: string }): Promise<Signer>;
 };
 
 /** Answers the compact form: header exactly `alg`, `kid` and `typ`, claims verbatim. @see RFC 8417 §2.3 */

@@ -2,8 +2,15 @@ import { isProblem, Problem } from '../core/problem.ts';
 import type { SigningAlgorithm } from '../core/stream.ts';
 import type { Millis } from '../core/vocabulary.ts';
 import type { KeyDirectory } from './key-directory.ts';
-import { keyOverlapMs, keyStateAt, nextGeneration, servedKeys, signingKeyAt } from './key-life.ts';
-import type { KeyCraft, NewSigningKey, PublicJwk, SigningKey, SigningKeyStore } from './key-ports.ts';
+import { keyStateAt, nextGeneration, servedKeys, signingKeyAt } from './key-life.ts';
+import type {
+  KeyCraft,
+  NewSigningKey,
+  PublicJwk,
+  SigningKey,
+  SigningKeyStore,
+  SignWithKey,
+} from './key-ports.ts';
 import { createOpenSigners } from './open-signers.ts';
 import type { By, IsKeyServed, SignSet } from './ports.ts';
 
@@ -15,12 +22,16 @@ const dayMs = 24 * 60 * 60_000;
 /** `GET /v1/keys` shows retired keys for so long. */
 const retiredShownMs = 90 * dayMs;
 
-/** The keys of the transmitter: makes, publishes, uses and retires them. */
-export type KeyRing = {
-  /** Makes the first key of an algorithm. @throws Problem `invalid-configuration` when the key was sealed under another `SECRETS_KEY`. */
-  readonly sign: SignSet;
+/** Keys of one purpose: makes, publishes, uses and retires them. `Signer`: a private key, opened. */
+export type KeyRing<Signer = SignWithKey> = {
+  /**
+   * The key that signs now. Makes the first one of an algorithm.
+   *
+   * @throws Problem `invalid-configuration` when it was sealed under another `SECRETS_KEY`.
+   */
+  current(algorithm: SigningAlgorithm): Promise<{ readonly kid: string; readonly sign: Signer }>;
   readonly isServed: IsKeyServed;
-  /** What is served at `/jwks.json`: at least one key of RS256, which is made where there is none. */
+  /** What is published: at least one key of `firstAlgorithm`, which is made where there is none. */
   jwks(): Promise<readonly PublicJwk[]>;
   /** As the store has them now. */
   list(): Promise<readonly SigningKey[]>;
@@ -42,14 +53,26 @@ export type RotationOrder = {
 /** `removed`: the kids that are no longer served. */
 export type Rotation = { readonly key: SigningKey; readonly removed: readonly string[] };
 
-export type KeyRingOptions = {
+export type KeyRingOptions<Signer> = {
   readonly directory: KeyDirectory;
   readonly store: SigningKeyStore;
-  readonly craft: KeyCraft;
+  readonly craft: KeyCraft<Signer>;
+  readonly firstAlgorithm: SigningAlgorithm;
+  /** A key signs only when it has been published for so long, and is served for as long after it last signed. */
+  readonly overlapMs: Millis;
   readonly nowMs: () => Millis;
 };
 
-export function createKeyRing({ directory, store, craft, nowMs }: KeyRingOptions): KeyRing {
+/** SETs, signed by keys of this ring. */
+export const signSets =
+  ({ current }: Pick<KeyRing, 'current'>): SignSet =>
+  async (claims, algorithm) => {
+    const { kid, sign } = await current(algorithm);
+    return { compact: await sign(claims), kid };
+  };
+
+export function createKeyRing<Signer>(options: KeyRingOptions<Signer>): KeyRing<Signer> {
+  const { directory, store, craft, firstAlgorithm, overlapMs, nowMs } = options;
   const signers = createOpenSigners({ directory, store, craft });
   const making = new Map<SigningAlgorithm, Promise<SigningKey>>();
   let closed = false;
@@ -83,7 +106,11 @@ export function createKeyRing({ directory, store, craft, nowMs }: KeyRingOptions
       if (closed) throw new Problem('shutting-down', 'The hub is shutting down; no key was made.');
       const other = settled();
       if (other !== undefined) return { key: other, removed: [] };
-      const key = numbered({ ...made, algorithm }, directory.all(), compromised, nowMs());
+      const key = numbered({ ...made, algorithm }, directory.all(), {
+        compromised,
+        overlapMs,
+        nowMs: nowMs(),
+      });
       const change = { ...by, atMs: key.publishedAtMs };
       const removed = await store.add(key, compromised, change);
       await directory.refresh();
@@ -94,14 +121,14 @@ export function createKeyRing({ directory, store, craft, nowMs }: KeyRingOptions
   }
 
   return {
-    async sign(claims, algorithm) {
+    current(algorithm) {
       const now = () => signingKeyAt(directory.all(), algorithm, nowMs());
-      const { kid, sign } = await signers.current(async () => now() ?? makeFirst(algorithm));
-      return { compact: await sign(claims), kid };
+      return signers.current(async () => now() ?? makeFirst(algorithm));
     },
     isServed: directory.isServed,
     async jwks() {
-      const first = signingKeyAt(directory.all(), 'RS256', nowMs()) ?? (await makeFirst('RS256'));
+      const first =
+        signingKeyAt(directory.all(), firstAlgorithm, nowMs()) ?? (await makeFirst(firstAlgorithm));
       const served = directory.all().filter(({ retiredAtMs }) => retiredAtMs === undefined);
       const keys = served.some(({ kid }) => kid === first.kid) ? served : [first, ...served];
       return keys.map(({ publicJwk }) => publicJwk);
@@ -124,7 +151,7 @@ export function createKeyRing({ directory, store, craft, nowMs }: KeyRingOptions
     check: signers.check,
     async sweep() {
       const atMs = nowMs();
-      await store.retireSuperseded(atMs - keyOverlapMs, { actor: 'hub', atMs });
+      await store.retireSuperseded(atMs - overlapMs, { actor: 'hub', atMs });
       await store.forget(atMs - retiredShownMs);
     },
     close() {
@@ -137,16 +164,15 @@ export function createKeyRing({ directory, store, craft, nowMs }: KeyRingOptions
 function numbered(
   made: Pick<NewSigningKey, 'kid' | 'publicJwk' | 'privateKey' | 'algorithm'>,
   keys: readonly SigningKey[],
-  compromised: boolean,
-  nowMs: Millis,
+  at: { readonly compromised: boolean; readonly overlapMs: Millis; readonly nowMs: Millis },
 ): NewSigningKey {
   const { algorithm } = made;
-  const signsAtOnce = compromised || servedKeys(keys, algorithm).length === 0;
+  const signsAtOnce = at.compromised || servedKeys(keys, algorithm).length === 0;
   return {
     ...made,
     generation: nextGeneration(keys, algorithm),
-    publishedAtMs: nowMs,
-    signsFromMs: signsAtOnce ? nowMs : nowMs + keyOverlapMs,
+    publishedAtMs: at.nowMs,
+    signsFromMs: signsAtOnce ? at.nowMs : at.nowMs + at.overlapMs,
   };
 }
 

@@ -2,7 +2,7 @@ import { Type, type Static } from 'typebox';
 import { signingAlgorithms } from '../core/stream.ts';
 import type { Millis } from '../core/vocabulary.ts';
 import { keyStateAt, keyStates, signsUntilMs } from './key-life.ts';
-import { keyTypes, type SigningKey } from './key-ports.ts';
+import { type KeyPurpose, keyPurposes, keyTypes, type SigningKey } from './key-ports.ts';
 
 const publicMember = (of: string) => Type.Optional(Type.String({ description: `Of ${of}.` }));
 
@@ -23,6 +23,10 @@ export const JwkSet = Type.Object(
   { $id: 'JwkSet', description: 'RFC 7517 §5' },
 );
 
+const purpose = Type.Enum([...keyPurposes], {
+  description: '`sets`: SETs to receivers. `access-tokens`: what the built-in authorization server gives.',
+});
+
 const algorithm = Type.Enum([...signingAlgorithms], {
   description: 'JWS algorithm of the keys.',
   examples: ['RS256'],
@@ -30,11 +34,17 @@ const algorithm = Type.Enum([...signingAlgorithms], {
 
 export const RotateBody = Type.Object(
   {
-    algorithm,
+    for: Type.Optional(purpose),
+    algorithm: Type.Optional(
+      Type.Enum([...signingAlgorithms], {
+        description: 'Of SETs, which always say it. Access tokens have ES256 only.',
+        examples: ['RS256'],
+      }),
+    ),
     compromised: Type.Optional(
       Type.Boolean({
         description:
-          'The keys so far may be in wrong hands: all of this algorithm are removed at once, the new one signs at once, and SETs that were not delivered yet are signed anew. Receivers that keep the old `/jwks.json` refuse SETs until they fetch it again.',
+          'The keys so far may be in wrong hands: all of this algorithm are removed at once, the new one signs at once, and SETs that were not delivered yet are signed anew. Receivers that keep the old `/jwks.json` refuse SETs until they fetch it again; access tokens by the old keys are dead.',
       }),
     ),
   },
@@ -42,11 +52,12 @@ export const RotateBody = Type.Object(
 );
 
 const keyMembers = {
+  for: purpose,
   kid: Type.String({ examples: ['NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs'] }),
   algorithm,
   state: Type.Enum([...keyStates], {
     description:
-      '`published`: receivers may fetch it, it does not sign yet. `signing`. `superseded`: signs no more, and is served until no SET that it signed is under way. `retired`: served no more.',
+      '`published`: receivers may fetch it, it does not sign yet. `signing`. `superseded`: signs no more, and is served until no SET that it signed is under way and no access token of it lives. `retired`: served no more.',
   }),
   published_at_ms: Type.Integer({ examples: [1_763_764_000_123] }),
   signs_from_ms: Type.Integer({ examples: [1_763_764_600_123] }),
@@ -66,12 +77,14 @@ export const RotationReply = Type.Object(
 
 /** `keys`: all there are; what one does depends on the others. */
 export function toKeyReply(
+  of: KeyPurpose,
   key: SigningKey,
   keys: readonly SigningKey[],
   nowMs: Millis,
 ): Static<typeof KeyReply> {
   const until = signsUntilMs(key, keys);
   return {
+    for: of,
     kid: key.kid,
     algorithm: key.algorithm,
     state: keyStateAt(key, keys, nowMs),

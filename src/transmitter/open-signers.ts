@@ -1,35 +1,35 @@
 import type { KeyDirectory } from './key-directory.ts';
-import type { KeyCraft, SigningKey, SigningKeyStore, SignWithKey } from './key-ports.ts';
+import type { KeyCraft, SigningKey, SigningKeyStore } from './key-ports.ts';
 
 /** A key may be retired between being chosen and being opened; the next choice is another one. */
 const choicesMax = 3;
 
 /** Private keys as this node holds them: opened once, dropped when they are retired. */
-export type OpenSigners = {
+export type OpenSigners<Signer> = {
   /** The signer of the key that `choose` answers; it is asked again when that was retired meanwhile. */
-  current(choose: () => Promise<SigningKey>): Promise<{ readonly kid: string; readonly sign: SignWithKey }>;
+  current(choose: () => Promise<SigningKey>): Promise<{ readonly kid: string; readonly sign: Signer }>;
   /** Opens every key that is served. @throws Problem `invalid-configuration` when one does not open. */
   check(): Promise<void>;
 };
 
-export function createOpenSigners({
+export function createOpenSigners<Signer>({
   directory,
   store,
   craft,
 }: {
   readonly directory: KeyDirectory;
   readonly store: Pick<SigningKeyStore, 'privateKeyOf'>;
-  readonly craft: Pick<KeyCraft, 'openSigner'>;
-}): OpenSigners {
-  const opened = new Map<string, Promise<SignWithKey | undefined>>();
+  readonly craft: Pick<KeyCraft<Signer>, 'openSigner'>;
+}): OpenSigners<Signer> {
+  const opened = new Map<string, Promise<Signer | undefined>>();
 
-  async function open({ kid, algorithm }: SigningKey): Promise<SignWithKey | undefined> {
+  async function open({ kid, algorithm }: SigningKey): Promise<Signer | undefined> {
     const privateKey = await store.privateKeyOf(kid);
     return privateKey === undefined ? undefined : craft.openSigner({ kid, algorithm, privateKey });
   }
 
   /** What failed or was not there is not remembered. */
-  function signerOf(key: SigningKey): Promise<SignWithKey | undefined> {
+  function signerOf(key: SigningKey): Promise<Signer | undefined> {
     const there = opened.get(key.kid);
     if (there !== undefined) return there;
     dropRetired();

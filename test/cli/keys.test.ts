@@ -12,7 +12,7 @@ const run = (line: string) => runCli(line.split(' '), asCaller(hub));
 
 it('keys are listed and rotated, and a compromised one goes at once', async () => {
   await hub.call('GET', '/jwks.json', { token: null });
-  expect((await run('key list')).stdout).toMatch(/^key +algorithm +state/);
+  expect((await run('key list')).stdout).toMatch(/^key +for +algorithm +state/);
   const first = await run('key rotate --algorithm ES256 --json');
   expect(first.exitCode).toBe(0);
   const { kid } = JSON.parse(first.stdout) as { readonly kid: string };
@@ -27,7 +27,7 @@ it('keys are listed and rotated, and a compromised one goes at once', async () =
   const compromised = await run('key rotate --algorithm ES256 --compromised');
   expect(compromised.stdout).toContain(kid);
   expect(compromised.stdout).toContain('It signs from now on.');
-  expect((await run('key list')).stdout).toMatch(new RegExp(`${kid} +ES256 +retired`));
+  expect((await run('key list')).stdout).toMatch(new RegExp(`${kid} +sets +ES256 +retired`));
 });
 
 it('rotates RS256 unless told otherwise, and knows no other algorithms', async () => {
@@ -35,4 +35,15 @@ it('rotates RS256 unless told otherwise, and knows no other algorithms', async (
   expect(JSON.parse(stdout)).toMatchObject({ algorithm: 'RS256' });
   expect((await run('key rotate --algorithm HS256')).exitCode).toBe(2);
   expect((await run('key rotate --help')).stdout).toContain('$ caep-hub key rotate --algorithm ES256');
+});
+
+it('rotates the key of access tokens by itself', async () => {
+  await hub.call('GET', '/oauth/jwks', { token: null });
+  const next = await run('key rotate --for access-tokens');
+  expect(next.stdout).toMatch(/for +access-tokens[^]*algorithm +ES256[^]*state +published/);
+  expect((await run('key list')).stdout).toMatch(/access-tokens +ES256 +signing/);
+  expect((await run('key rotate --for access-tokens --algorithm RS256')).exitCode).toBe(4);
+  expect((await run('key rotate --for access-tokens --compromised')).stdout).toContain(
+    'It signs from now on.',
+  );
 });

@@ -1,9 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { createAuthorizationKeyStore } from '../../src/adapters/postgres/authorization-key-store.ts';
 import { createClientStore } from '../../src/adapters/postgres/client-store.ts';
 import { createUsedProofs } from '../../src/adapters/postgres/used-proofs.ts';
-import { createSealer } from '../../src/adapters/system/sealer.ts';
-import { makeAuthorizationKey } from '../../src/authorization/authorization-key.ts';
 import type { NewClient } from '../../src/authorization/ports.ts';
 import { hashSecret } from '../../src/authorization/token-secret.ts';
 import { clientId, sourceId } from '../../src/core/vocabulary.ts';
@@ -88,34 +85,6 @@ forEachDatabase('clients', (fixture) => {
     expect(ids).toEqual([...ids].sort());
     expect(new Set(ids).size).toBe(ids.length);
     expect(first[0]).not.toHaveProperty('secretHash');
-  });
-});
-
-forEachDatabase('the key of the authorization server', (fixture) => {
-  const keys = (secret: number) =>
-    createAuthorizationKeyStore({
-      database: fixture.database,
-      sealer: createSealer(Buffer.alloc(32, secret)),
-    });
-
-  it('is one for all who ask, also at the same time, and is not readable at rest', async () => {
-    const [one, other] = await Promise.all(
-      [1, 2].map(() => keys(1).readOrCreate(makeAuthorizationKey, atMs)),
-    );
-    const shownOf = (key: typeof one) => [key?.kid, key?.publicJwk, key?.privateJwk()];
-    expect(shownOf(one)).toEqual(shownOf(other));
-    expect(shownOf(await keys(1).readOrCreate(makeAuthorizationKey, atMs))).toEqual(shownOf(one));
-    const { rows } = await fixture.database.pool.query<{ sealed: Buffer }>(
-      'SELECT private_sealed AS sealed FROM hub.authorization_keys',
-    );
-    expect(rows).toHaveLength(1);
-    expect(rows[0]?.sealed.includes(one?.privateJwk()['d'] as string)).toBe(false);
-    expect(one?.publicJwk).not.toHaveProperty('d');
-  });
-
-  it('does not open with another SECRETS_KEY', async () => {
-    const { privateJwk } = await keys(2).readOrCreate(makeAuthorizationKey, atMs);
-    expect(privateJwk).toThrow(expect.objectContaining({ code: 'invalid-configuration' }));
   });
 });
 

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { keyCraft } from '../../src/adapters/jose/key-craft.ts';
 import { createSigningKeyStore } from '../../src/adapters/postgres/signing-key-store.ts';
-import type { NewSigningKey } from '../../src/transmitter/key-ports.ts';
+import type { KeyPurpose, NewSigningKey } from '../../src/transmitter/key-ports.ts';
 import { forEachDatabase, onlyOnServer } from '../support/databases.ts';
 import { putDelivery, sealerOf, settle, signatureOf } from '../support/signing-keys.ts';
 
@@ -19,10 +19,15 @@ const withoutSecret = (made: NewSigningKey) => {
 };
 
 forEachDatabase('signing keys', (fixture) => {
-  const open = (secretsKey = 's'.repeat(40)) => {
+  const open = (secretsKey = 's'.repeat(40), purpose: KeyPurpose = 'sets') => {
     const announce = vi.fn<(topic: string) => void>();
     const sealer = sealerOf(secretsKey);
-    const store = createSigningKeyStore({ database: fixture.database, announcer: { announce }, sealer });
+    const store = createSigningKeyStore({
+      database: fixture.database,
+      announcer: { announce },
+      purpose,
+      sealer,
+    });
     return { announce, store };
   };
   beforeEach(() => fixture.database.pool.query('TRUNCATE hub.signing_keys, hub.streams CASCADE'));
@@ -33,6 +38,24 @@ forEachDatabase('signing keys', (fixture) => {
     );
     return rows;
   };
+
+  it('knows nothing of keys for another purpose, which count, rotate and go by themselves', async () => {
+    const [sets, tokens] = [open().store, open(undefined, 'access-tokens').store];
+    const ours = [await aKey(1), await aKey(2, { signsFromMs: atMs + 1 })];
+    const theirs = [await aKey(1), await aKey(2, { signsFromMs: atMs + 1 })];
+    for (const key of ours) await sets.add(key, false, by);
+    for (const key of theirs) expect(await tokens.add(key, false, by)).toEqual([]);
+    expect((await sets.list()).map(({ kid }) => kid)).toEqual(ours.map(({ kid }) => kid));
+    expect(await tokens.privateKeyOf(ours[0]!.kid)).toBeUndefined();
+    expect(await tokens.retireSuperseded(atMs + 10, { actor: 'hub', atMs: atMs + 10 })).toEqual([
+      theirs[0]!.kid,
+    ]);
+    const compromised = await aKey(3);
+    expect(await tokens.add(compromised, true, by)).toEqual([theirs[1]!.kid]);
+    await tokens.forget(Number.MAX_SAFE_INTEGER);
+    expect((await tokens.list()).map(({ kid }) => kid)).toEqual([compromised.kid]);
+    expect((await sets.list()).every(({ retiredAtMs }) => retiredAtMs === undefined)).toBe(true);
+  });
 
   it('gives back what was added, announces and audits it, and keeps its secret to itself', async () => {
     const { store, announce } = open();
@@ -152,6 +175,7 @@ onlyOnServer('signing keys', (fixture) => {
   it('a compromised key goes though somebody is at a SET that it signed', async () => {
     const { database } = fixture;
     const store = createSigningKeyStore({
+      purpose: 'sets',
       database,
       announcer: { announce: () => undefined },
       sealer: sealerOf('s'.repeat(40)),

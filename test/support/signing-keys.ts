@@ -8,13 +8,15 @@ import { createKeyring } from '../../src/authorization/keyring.ts';
 import type { SetClaims } from '../../src/core/set-claims.ts';
 import { setId, streamId } from '../../src/core/vocabulary.ts';
 import { createKeyDirectory } from '../../src/transmitter/key-directory.ts';
-import { createKeyRing, type KeyRing } from '../../src/transmitter/key-ring.ts';
+import { createKeyRing, type KeyRing, signSets } from '../../src/transmitter/key-ring.ts';
+import { keyOverlapMs } from '../../src/transmitter/key-life.ts';
+import type { SignSet } from '../../src/transmitter/ports.ts';
 import type { KeyCraft, SigningKeyStore } from '../../src/transmitter/key-ports.ts';
 
 export const sealerOf = (secretsKey: string) => createSealer(createKeyring(secretsKey)('signing-keys'));
 
 export type KeyNode = {
-  readonly keys: KeyRing;
+  readonly keys: KeyRing & { readonly sign: SignSet };
   readonly store: SigningKeyStore;
   /** Looks as it does when an announcement was lost. */
   refresh(): Promise<void>;
@@ -32,9 +34,17 @@ export async function aKeyNode(
     throw error;
   };
   const announcer = createAnnouncer({ database, onError: fail });
-  const store = createSigningKeyStore({ database, announcer, sealer: sealerOf(secretsKey) });
+  const store = createSigningKeyStore({ database, announcer, purpose: 'sets', sealer: sealerOf(secretsKey) });
   const directory = await createKeyDirectory({ store, announcer, onError: fail });
-  const keys = createKeyRing({ directory, store, craft, nowMs: () => clock.nowMs });
+  const ring = createKeyRing({
+    directory,
+    store,
+    craft,
+    firstAlgorithm: 'RS256',
+    overlapMs: keyOverlapMs,
+    nowMs: () => clock.nowMs,
+  });
+  const keys = { ...ring, sign: signSets(ring) };
   return {
     keys,
     store,

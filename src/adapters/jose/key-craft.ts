@@ -6,6 +6,7 @@ import {
   generateKeyPair,
   importPKCS8,
   type CryptoKey,
+  type JWK,
 } from 'jose';
 import type { SigningAlgorithm } from '../../core/stream.ts';
 import { keyTypes, type KeyCraft, type PublicJwk } from '../../transmitter/key-ports.ts';
@@ -35,6 +36,19 @@ export const keyCraft: KeyCraft = {
       new CompactSign(Buffer.from(JSON.stringify(claims))).setProtectedHeader(header).sign(key);
   },
 };
+
+/** For who signs with a JWK: the private key, with what is published of it. */
+export async function privateJwkOf({
+  kid,
+  algorithm,
+  privateKey,
+}: Parameters<KeyCraft['openSigner']>[0]): Promise<JWK & { readonly kty: string }> {
+  const { kty, ...members } = await exportJWK(
+    await importPKCS8(privateKey, algorithm, { extractable: true }),
+  );
+  if (kty === undefined) throw new Error('a key was exported without kty');
+  return { kty, ...members, kid, alg: algorithm, use: 'sig' };
+}
 
 async function publish(key: CryptoKey, algorithm: SigningAlgorithm): Promise<PublicJwk> {
   const exported = await exportJWK(key);

@@ -6,7 +6,6 @@ import type {
   JWTStructured,
   ResourceServer,
 } from 'oidc-provider';
-import { authorizationAlgorithm } from '../../authorization/authorization-key.ts';
 import {
   assertionAlgorithms,
   authorizationServerOf,
@@ -17,6 +16,7 @@ import { clientAuthMethods } from '../../authorization/ports.ts';
 import { accessTokenLifeSeconds } from '../../authorization/access-token-settings.ts';
 import type { ClientDirectory } from '../../authorization/client-directory.ts';
 import type { AuthorizationKey, UsedProofs } from '../../authorization/ports.ts';
+import { accessTokenAlgorithm } from '../../core/access-token-algorithm.ts';
 import type { TokenContext } from '../../core/token-context.ts';
 import type { Millis } from '../../core/vocabulary.ts';
 import type { Refusal } from '../../http/authenticate.ts';
@@ -47,13 +47,13 @@ const off = { enabled: false } as const;
 export function configurationOf(options: TokenEndpointOptions, errors: typeof Errors): Configuration {
   const { issuer, key, nonceSecret } = options;
   return {
-    jwks: { keys: [{ ...key.privateJwk() }] },
+    jwks: { keys: [{ ...key.privateJwk }] },
     scopes: grantableScopes,
     responseTypes: [],
     claims: {},
     clientAuthMethods: [...clientAuthMethods],
     clientDefaults: {
-      id_token_signed_response_alg: authorizationAlgorithm,
+      id_token_signed_response_alg: accessTokenAlgorithm,
       grant_types: ['client_credentials'],
       response_types: [],
     },
@@ -99,7 +99,7 @@ const hubAsResource = (issuer: string): ResourceServer => ({
   audience: issuer,
   accessTokenFormat: 'jwt',
   accessTokenTTL: accessTokenLifeSeconds,
-  jwt: { sign: { alg: authorizationAlgorithm } },
+  jwt: { sign: { alg: accessTokenAlgorithm } },
 });
 
 /** The last thing before a token is signed: whoever is denied gets none, or it would be dead on arrival. */

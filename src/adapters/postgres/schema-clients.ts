@@ -1,6 +1,6 @@
 import { boolean, jsonb, text } from 'drizzle-orm/pg-core';
 import type { IssuerSettings } from '../../core/issuer.ts';
-import type { ClientAuthMethod, ClientJwks, Jwk } from '../../authorization/ports.ts';
+import type { ClientAuthMethod, ClientJwks } from '../../authorization/ports.ts';
 import { bytes, count, hub } from './schema-columns.ts';
 
 /** The Drizzle mirror of `migrations/0004_clients.sql` and `0010_callers.sql`. */
@@ -25,14 +25,6 @@ export const callerIssuers = hub.table('caller_issuers', {
   url: text('url').primaryKey(),
   settings: jsonb('settings').$type<IssuerSettings>().notNull(),
   updatedAtMs: count('updated_at_ms').notNull(),
-});
-
-export const authorizationKeys = hub.table('authorization_keys', {
-  kid: text('kid').primaryKey(),
-  publicJwk: jsonb('public_jwk').$type<Jwk>().notNull(),
-  privateSealed: bytes('private_sealed').notNull(),
-  createdAtMs: count('created_at_ms').notNull(),
-  current: boolean('current').notNull(),
 });
 
 export const usedProofs = hub.table('used_proofs', {

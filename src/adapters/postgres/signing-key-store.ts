@@ -1,6 +1,7 @@
 import { and, desc, eq, isNotNull, isNull, lt, sql } from 'drizzle-orm';
 import type { Announcer, AuditEntry } from '../../pipeline/ports.ts';
 import {
+  type KeyPurpose,
   keysListedMax,
   type NewSigningKey,
   type SigningKey,
@@ -18,15 +19,19 @@ const ROWS_MAX = 1_000;
 export function createSigningKeyStore(options: {
   readonly database: Database;
   readonly announcer: Pick<Announcer, 'announce'>;
-  /** Under `deriveKey('signing-keys')`. */
+  /** What its keys sign; of the others it knows nothing. */
+  readonly purpose: KeyPurpose;
+  /** Under a key of this purpose. */
   readonly sealer: Sealer;
 }): SigningKeyStore {
-  const { database, announcer, sealer } = options;
+  const { database, announcer, purpose, sealer } = options;
+  const isOurs = eq(signingKeys.purpose, purpose);
   return {
     async list() {
       const rows = await database.db
         .select()
         .from(signingKeys)
+        .where(isOurs)
         .orderBy(desc(isNull(signingKeys.retiredAtMs)), desc(signingKeys.publishedAtMs))
         .limit(keysListedMax);
       return rows.map(toSigningKey).sort(byAge);
@@ -36,7 +41,7 @@ export function createSigningKeyStore(options: {
       const [row] = await database.db
         .select({ sealed: signingKeys.privateSealed })
         .from(signingKeys)
-        .where(eq(signingKeys.kid, kid));
+        .where(and(isOurs, eq(signingKeys.kid, kid)));
       return row === undefined || row.sealed === null ? undefined : sealer.open(row.sealed, contextOf(kid));
     },
 
@@ -44,11 +49,11 @@ export function createSigningKeyStore(options: {
       const removed = await database.transact(async (tx) => {
         const added = await tx
           .insert(signingKeys)
-          .values(toRow(key, sealer))
+          .values({ ...toRow(key, sealer), purpose })
           .onConflictDoNothing()
           .returning({ kid: signingKeys.kid });
         if (added.length === 0) return undefined;
-        const older = removesOlder ? await removeOlder(tx, key, by) : [];
+        const older = removesOlder ? await removeOlder(tx, purpose, key, by) : [];
         await insertAudit(tx, [publishedEntry(key, by), ...older.map((kid) => removedEntry(kid, key, by))]);
         return older;
       });
@@ -58,7 +63,7 @@ export function createSigningKeyStore(options: {
 
     async retireSuperseded(supersededBeforeMs, by) {
       const kids = await database.transact(async (tx) => {
-        const retired = await retireSuperseded(tx, supersededBeforeMs, by);
+        const retired = await retireSuperseded(tx, purpose, supersededBeforeMs, by);
         await insertAudit(
           tx,
           retired.map((kid) => ({ ...by, action: 'key.retired', target: kid, outcome: 'done' })),
@@ -72,7 +77,7 @@ export function createSigningKeyStore(options: {
     async forget(retiredBeforeMs) {
       await database.db
         .delete(signingKeys)
-        .where(and(isNotNull(signingKeys.retiredAtMs), lt(signingKeys.retiredAtMs, retiredBeforeMs)));
+        .where(and(isOurs, isNotNull(signingKeys.retiredAtMs), lt(signingKeys.retiredAtMs, retiredBeforeMs)));
     },
   };
 }
@@ -80,6 +85,7 @@ export function createSigningKeyStore(options: {
 /** What they signed and nobody has taken yet is signed anew. Rows that somebody is at are not waited for. */
 async function removeOlder(
   tx: Statements,
+  purpose: KeyPurpose,
   { algorithm, generation }: NewSigningKey,
   by: By,
 ): Promise<readonly string[]> {
@@ -88,6 +94,7 @@ async function removeOlder(
     .set({ retiredAtMs: by.atMs, privateSealed: null })
     .where(
       and(
+        eq(signingKeys.purpose, purpose),
         eq(signingKeys.algorithm, algorithm),
         lt(signingKeys.generation, generation),
         isNull(signingKeys.retiredAtMs),
@@ -109,15 +116,16 @@ async function removeOlder(
 
 async function retireSuperseded(
   tx: Statements,
+  purpose: KeyPurpose,
   supersededBeforeMs: number,
   { atMs }: By,
 ): Promise<readonly string[]> {
   const { rows } = await tx.execute<{ kid: string }>(sql`
     UPDATE hub.signing_keys AS k SET retired_at_ms = ${atMs}, private_sealed = NULL
-    WHERE k.retired_at_ms IS NULL
+    WHERE k.retired_at_ms IS NULL AND k.purpose = ${purpose}
       AND EXISTS (
         SELECT 1 FROM hub.signing_keys AS n
-        WHERE n.algorithm = k.algorithm AND n.generation > k.generation
+        WHERE n.purpose = k.purpose AND n.algorithm = k.algorithm AND n.generation > k.generation
           AND n.signs_from_ms <= ${supersededBeforeMs} AND n.retired_at_ms IS NULL
       )
       AND NOT EXISTS (SELECT 1 FROM hub.deliveries AS d WHERE d.state = 'pending' AND d.kid = k.kid)
@@ -128,7 +136,7 @@ async function retireSuperseded(
 /** A row that was moved to another kid does not open. */
 const contextOf = (kid: string): string => `signing-key ${kid}`;
 
-function toRow(key: NewSigningKey, sealer: Sealer): typeof signingKeys.$inferInsert {
+function toRow(key: NewSigningKey, sealer: Sealer) {
   const { privateKey, ...row } = key;
   return { ...row, privateSealed: sealer.seal(privateKey, contextOf(key.kid)) };
 }
