@@ -25,6 +25,7 @@ import { wireRegistries } from './app/wire-registries.ts';
 import { wireSchedule } from './app/wire-schedule.ts';
 import { wireSignals } from './app/wire-signals.ts';
 import { wireStreams } from './app/wire-streams.ts';
+import { serverTlsOf, wireTls } from './app/wire-tls.ts';
 import { wireTransmitter } from './app/wire-transmitter.ts';
 import { wireTokens } from './app/wire-tokens.ts';
 
@@ -105,8 +106,10 @@ async function wire(platform: Platform, config: Config, closers: Closers): Promi
     },
     noteRefusal: tokens.refusals.note,
     explainError: storageProblem,
+    ...serverTlsOf(platform),
   });
   closers.add('server', () => drain(server));
+  wireTls(server, hub);
   await describeApi(server, platform.version);
   await server.register(processRoutes, {
     version: platform.version,

@@ -1,5 +1,6 @@
 import { Type, type Static, type TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
+import type { TlsFiles } from './adapters/system/tls-files.ts';
 import { adminTokenCharactersMin } from './authorization/bootstrap.ts';
 import { secretsKeyCharactersMin } from './authorization/keyring.ts';
 import { type AllowEntry, allowEntriesMax, parseOutboundAllow } from './core/outbound-allow.ts';
@@ -41,7 +42,8 @@ const secret = (description: string, charactersMin: number) =>
 /** Every variable there is. `default` is what holds when it is absent or empty. */
 export const configSchema = Type.Object({
   HOST: Type.String({
-    description: 'Address to listen on. Anything but loopback lets others reach the hub: put TLS in front.',
+    description:
+      'Address to listen on. Anything but loopback lets others reach the hub: set TLS_CERT_FILE, or put TLS in front.',
     default: '127.0.0.1',
   }),
   PORT: Type.Integer({
@@ -50,10 +52,21 @@ export const configSchema = Type.Object({
     maximum: 65_535,
     default: 8080,
   }),
+  TLS_CERT_FILE: Type.Optional(
+    Type.String({
+      description:
+        'Certificate in PEM, the intermediate ones after it: the hub then speaks https only, TLS 1.2 or later, on its port. A renewed file is taken within seconds, without a restart. Absent: plain http.',
+    }),
+  ),
+  TLS_KEY_FILE: Type.Optional(
+    Type.String({
+      description: 'Private key of TLS_CERT_FILE in PEM, without a passphrase. Both are set, or neither.',
+    }),
+  ),
   PUBLIC_URL: Type.Optional(
     Type.String({
       description:
-        'What others reach the hub by, and `iss` of all its SETs: `https://hub.example`, or with a path that the proxy in front takes off (except below `/.well-known`). `http` for loopback only. Absent: `http://localhost:PORT`, which no receiver elsewhere can use.',
+        'What others reach the hub by, and `iss` of all its SETs: `https://hub.example`, or with a path that the proxy in front takes off (except below `/.well-known`). `http` for loopback only. Absent: `http://localhost:PORT`, or `https` with TLS_CERT_FILE, which no receiver elsewhere can use.',
       pattern: publicUrlPattern,
     }),
   ),
@@ -132,6 +145,8 @@ export const configVariables: readonly (readonly [name: string, schema: Annotate
 export type Config = {
   readonly host: Variables['HOST'];
   readonly port: Variables['PORT'];
+  /** Absent: plain http. */
+  readonly tls?: TlsFiles;
   readonly publicUrl?: string;
   readonly dataDir: Variables['DATA_DIR'];
   readonly databaseUrl?: Secret;
@@ -158,7 +173,12 @@ export function parseConfig(environment: Environment): Config {
     errors.push(...mistakes(name, schema, value));
   }
   const variables = values as Variables;
-  errors.push(...missing(variables), ...badEntries(variables), ...rewritten(variables));
+  errors.push(
+    ...missing(variables),
+    ...badEntries(variables),
+    ...rewritten(variables),
+    ...halfOfTls(variables),
+  );
   if (errors.length > 0) {
     const list = errors.map(({ path, message }) => `${path} ${message}`).join('; ');
     throw new Problem('invalid-configuration', `The environment is not valid: ${list}.`, {
@@ -229,33 +249,34 @@ function rewritten({ PUBLIC_URL: text }: Variables): readonly FieldError[] {
   ];
 }
 
-function toConfig(variables: Variables): Config {
-  const {
-    HOST,
-    PORT,
-    PUBLIC_URL,
-    DATA_DIR,
-    DATABASE_URL,
-    REDIS_URL,
-    ADMIN_TOKEN,
-    SECRETS_KEY,
-    METRICS_TOKEN,
-    LOG_LEVEL,
-    OUTBOUND_ALLOW,
-    EXTRA_CA_FILE,
-  } = variables;
+/** With TLS nothing else is spoken. */
+function halfOfTls({ TLS_CERT_FILE, TLS_KEY_FILE, PUBLIC_URL }: Variables): readonly FieldError[] {
+  if (TLS_CERT_FILE === undefined && TLS_KEY_FILE === undefined) return [];
+  const rows = [
+    [TLS_CERT_FILE === undefined, 'TLS_CERT_FILE', 'is required with TLS_KEY_FILE'],
+    [TLS_KEY_FILE === undefined, 'TLS_KEY_FILE', 'is required with TLS_CERT_FILE'],
+    [PUBLIC_URL?.startsWith('http:') === true, 'PUBLIC_URL', 'must be https with TLS_CERT_FILE'],
+  ] as const;
+  return rows.filter(([isWrong]) => isWrong).map(([, path, message]) => ({ path, message }));
+}
+
+function toConfig(given: Variables): Config {
+  const { PUBLIC_URL, TLS_CERT_FILE, TLS_KEY_FILE, EXTRA_CA_FILE } = given;
   return {
-    host: HOST,
-    port: PORT,
+    host: given.HOST,
+    port: given.PORT,
+    ...(TLS_CERT_FILE === undefined || TLS_KEY_FILE === undefined
+      ? {}
+      : { tls: { certFile: TLS_CERT_FILE, keyFile: TLS_KEY_FILE } }),
     ...(PUBLIC_URL === undefined ? {} : { publicUrl: PUBLIC_URL }),
-    dataDir: DATA_DIR,
-    ...(DATABASE_URL === undefined ? {} : { databaseUrl: new Secret(DATABASE_URL) }),
-    ...(REDIS_URL === undefined ? {} : { redisUrl: new Secret(REDIS_URL) }),
-    ...(ADMIN_TOKEN === undefined ? {} : { adminToken: new Secret(ADMIN_TOKEN) }),
-    ...(SECRETS_KEY === undefined ? {} : { secretsKey: new Secret(SECRETS_KEY) }),
-    ...(METRICS_TOKEN === undefined ? {} : { metricsToken: new Secret(METRICS_TOKEN) }),
-    outboundAllow: parseOutboundAllow(OUTBOUND_ALLOW ?? '').filter((entry) => entry !== undefined),
+    dataDir: given.DATA_DIR,
+    ...(given.DATABASE_URL === undefined ? {} : { databaseUrl: new Secret(given.DATABASE_URL) }),
+    ...(given.REDIS_URL === undefined ? {} : { redisUrl: new Secret(given.REDIS_URL) }),
+    ...(given.ADMIN_TOKEN === undefined ? {} : { adminToken: new Secret(given.ADMIN_TOKEN) }),
+    ...(given.SECRETS_KEY === undefined ? {} : { secretsKey: new Secret(given.SECRETS_KEY) }),
+    ...(given.METRICS_TOKEN === undefined ? {} : { metricsToken: new Secret(given.METRICS_TOKEN) }),
+    outboundAllow: parseOutboundAllow(given.OUTBOUND_ALLOW ?? '').filter((entry) => entry !== undefined),
     ...(EXTRA_CA_FILE === undefined ? {} : { extraCaFile: EXTRA_CA_FILE }),
-    logLevel: LOG_LEVEL,
+    logLevel: given.LOG_LEVEL,
   };
 }

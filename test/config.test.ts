@@ -60,6 +60,19 @@ describe('the environment', () => {
     ]);
   });
 
+  it('takes both files of TLS or neither, and no public URL without it', () => {
+    const both = { TLS_CERT_FILE: '/etc/hub/tls.crt', TLS_KEY_FILE: '/etc/hub/tls.key' };
+    expect(parseConfig(both).tls).toEqual({ certFile: '/etc/hub/tls.crt', keyFile: '/etc/hub/tls.key' });
+    expect(parseConfig({ ...both, PUBLIC_URL: 'https://hub.example' }).tls).toBeDefined();
+    expect(refusalOf({ TLS_CERT_FILE: 'tls.crt', PUBLIC_URL: 'http://localhost:8080' }).errors).toEqual([
+      { path: 'TLS_KEY_FILE', message: 'is required with TLS_CERT_FILE' },
+      { path: 'PUBLIC_URL', message: 'must be https with TLS_CERT_FILE' },
+    ]);
+    expect(refusalOf({ TLS_KEY_FILE: 'tls.key' }).errors).toEqual([
+      { path: 'TLS_CERT_FILE', message: 'is required with TLS_KEY_FILE' },
+    ]);
+  });
+
   it.each([
     'https://hub.example',
     'https://hub.example:8443/caep',

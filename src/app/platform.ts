@@ -11,6 +11,7 @@ import type { Clock } from '../adapters/system/clock.ts';
 import type { Closers } from '../adapters/system/closers.ts';
 import { lockDataDir } from '../adapters/system/data-dir-lock.ts';
 import { readOrCreateSecret } from '../adapters/system/secret-file.ts';
+import { readTlsFiles, type TlsCertificate, type TlsFiles } from '../adapters/system/tls-files.ts';
 import { putBootstrapToken } from '../authorization/bootstrap.ts';
 import { createKeyring, type DeriveKey } from '../authorization/keyring.ts';
 import { makeTokenSecret } from '../authorization/token-secret.ts';
@@ -37,6 +38,8 @@ export type Platform = {
   readonly deriveKey: DeriveKey;
   readonly clock: Clock;
   readonly log: Log;
+  /** Absent: the hub speaks plain HTTP. */
+  readonly tls?: { readonly files: TlsFiles; readonly first: TlsCertificate };
   readonly version: string;
   readonly publicUrl: PublicUrl;
   readonly outboundAllow: Config['outboundAllow'];
@@ -51,6 +54,7 @@ export async function openPlatform(
   clock: Clock,
   closers: Closers,
 ): Promise<Platform> {
+  const tls = config.tls && { files: config.tls, first: await readTlsFiles(config.tls, clock.nowMs()) };
   if (config.databaseUrl === undefined) {
     const lock = await lockDataDir(config.dataDir);
     closers.add('data directory', () => lock.release());
@@ -84,12 +88,13 @@ export async function openPlatform(
   return {
     database,
     ...(redis === undefined ? {} : { redis }),
+    ...(tls === undefined ? {} : { tls }),
     announcer,
     clock,
     log,
     version: (JSON.parse(readFileSync(packageFile, 'utf8')) as { version: string }).version,
     deriveKey: createKeyring(secretsKey.secret),
-    publicUrl: createPublicUrl(config.publicUrl, config.port),
+    publicUrl: createPublicUrl(config),
     outboundAllow: config.outboundAllow,
     fetch: await openFetch(config, closers),
     ...(adminToken.path === undefined ? {} : { adminTokenPath: adminToken.path }),

@@ -214,9 +214,32 @@ function unreachable({ url, urlFrom }: Connection, error: unknown): CliProblem {
     exitCodes.unreachable,
     'unreachable',
     `No hub answers at ${url} (from ${urlFrom}): ${why}.`,
-    { hint: 'Start one with `caep-hub serve`, or name another with --hub or CAEP_HUB_URL.', cause: error },
+    { hint: whatNext(timedOut ? '' : why), cause: error },
   );
 }
+
+/** By what Node says of a connection that came to nothing, what to do; the first that fits. */
+const remedies: readonly (readonly [why: RegExp, hint: string])[] = [
+  [/ALTNAME/, 'Name the hub with --hub or CAEP_HUB_URL by a name that is in its certificate.'],
+  [
+    /EXPIRED|NOT_YET_VALID/,
+    "Have the hub's certificate renewed, and see that this machine's clock is right.",
+  ],
+  [
+    /SELF_SIGNED|UNABLE_TO|ISSUER_CERT/,
+    "This machine does not know who vouches for the hub's certificate: set NODE_EXTRA_CA_CERTS to a file with that authority's certificate.",
+  ],
+  [
+    /WRONG_VERSION_NUMBER|PACKET_LENGTH/,
+    'What answers there does not speak TLS: write http:// if it is on this machine.',
+  ],
+  [
+    /UND_ERR_SOCKET|ECONNRESET/,
+    'It hangs up: if it has TLS_CERT_FILE, write https:// in --hub or CAEP_HUB_URL.',
+  ],
+  [/(?:)/, 'Start one with `caep-hub serve`, or name another with --hub or CAEP_HUB_URL.'],
+];
+const whatNext = (why: string): string => remedies.find(([reason]) => reason.test(why))?.[1] ?? '';
 
 /** There was no connection that a request could have been sent over. */
 const wasNeverSent = ({ cause }: CliProblem): boolean =>

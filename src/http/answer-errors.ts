@@ -78,9 +78,12 @@ function frameworkProblem(thrown: unknown): Problem | undefined {
   return known && new Problem(known[0], known[1], { cause: thrown });
 }
 
+/** Of Node's parser. What fails before it, as a TLS handshake does, has no connection to be answered on. */
+const isOfParser = /^(HPE|ERR_HTTP)_/;
+
 /** What Node's parser refuses never becomes a request: it is answered on the bare connection, which then ends. */
 export function answerBrokenRequest(error: Error & { readonly code?: string }, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) return void socket.destroy();
+  if (!isOfParser.test(error.code ?? '') || !socket.writable) return void socket.destroy();
   const body = problemBody(parserProblem(error.code));
   const text = JSON.stringify(body);
   const head = [

@@ -1,3 +1,4 @@
+import { Server as HttpsServer } from 'node:https';
 import { Problem } from '../core/problem.ts';
 import type { HubServer } from './server.ts';
 
@@ -28,7 +29,8 @@ export async function listenOn(server: HubServer, host: string, port: number): P
   }
   const address = server.server.address();
   if (address === null || typeof address === 'string') throw new Error('the server listens on no port');
-  return `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`;
+  const scheme = server.server instanceof HttpsServer ? 'https' : 'http';
+  return `${scheme}://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`;
 }
 
 /** Takes no more requests and lets those under way end; what has not ended in time is cut. */

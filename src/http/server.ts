@@ -7,12 +7,20 @@ import {
   type FastifyRequest,
   type RawServerDefault,
 } from 'fastify';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import {
+  createServer as createHttpServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
 import { answerBrokenRequest, answerError, answerErrors, type ExplainError } from './answer-errors.ts';
 import { authenticate, type AuthenticateOptions } from './authenticate.ts';
 import { parseJson } from './json-body.ts';
 import { requestId } from './request-id.ts';
 import { refuseUnstorableInput } from './storable-input.ts';
+import { strictTransport, type TlsPair, tlsSettings } from './tls.ts';
 import { answerUnknownRoutes } from './unknown-routes.ts';
 
 export const serverLimits = {
@@ -26,6 +34,8 @@ export const serverLimits = {
   requestMs: 30_000,
   /** Above the idle time of gateways' pools (nginx 60 s, Envoy 1 h): who closes first must be the gateway. */
   keepAliveMs: 61 * 60_000,
+  /** A TLS handshake is done by then: soon enough that one which never ends does not keep the hub from ending. */
+  handshakeMs: 5_000,
   /** How often connections are looked at for the limits above. */
   connectionCheckMs: 1_000,
 } as const;
@@ -35,6 +45,10 @@ export type ServerOptions = AuthenticateOptions & {
   readonly logger: FastifyBaseLogger;
   readonly explainError: ExplainError;
   readonly limits?: Partial<ServerLimits>;
+  /** Absent: plain HTTP. */
+  readonly tls?: TlsPair;
+  /** Tells browsers to come by https only, to whatever port of this host. */
+  readonly strictTransport?: boolean;
 };
 
 export type HubServer = FastifyInstance<
@@ -45,7 +59,7 @@ export type HubServer = FastifyInstance<
   TypeBoxTypeProvider
 >;
 
-/** An HTTP server without routes of its own: limits, authentication, problem replies, safe defaults. */
+/** An HTTP(S) server without routes of its own: limits, authentication, problem replies, safe defaults. */
 export function createServer(options: ServerOptions): HubServer {
   const limits: ServerLimits = { ...serverLimits, ...options.limits };
   const app = fastify({
@@ -55,20 +69,13 @@ export function createServer(options: ServerOptions): HubServer {
     requestIdHeader: false,
     bodyLimit: limits.bodyBytes,
     routerOptions: { maxParamLength: limits.paramCharacters },
-    keepAliveTimeout: limits.keepAliveMs,
-    requestTimeout: limits.requestMs,
-    http: {
-      maxHeaderSize: limits.headerBytes,
-      headersTimeout: limits.headersMs,
-      connectionsCheckingInterval: limits.connectionCheckMs,
-      insecureHTTPParser: false,
-    },
+    serverFactory: (handle) => listenerOf(options.tls, limits, handle),
     exposeHeadRoutes: false,
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     clientErrorHandler: answerBrokenRequest,
     frameworkErrors: (error, request, reply) => {
-      setDefaultHeaders(request, reply.raw);
+      setDefaultHeaders(request, reply.raw, options);
       void answerError(error, request, reply, options.explainError);
     },
   })
@@ -76,7 +83,7 @@ export function createServer(options: ServerOptions): HubServer {
     .setValidatorCompiler(TypeBoxValidatorCompiler);
   app.server.maxConnections = limits.connectionsMax;
   app.server.maxHeadersCount = limits.headersMax;
-  app.addHook('onRequest', async (request, reply) => setDefaultHeaders(request, reply.raw));
+  app.addHook('onRequest', async (request, reply) => setDefaultHeaders(request, reply.raw, options));
   readJsonBodies(app);
   answerErrors(app, options.explainError);
   answerUnknownRoutes(app);
@@ -85,8 +92,29 @@ export function createServer(options: ServerOptions): HubServer {
   return app;
 }
 
+/** One listener, whatever the host's name leads to: Fastify would put others beside it that know no limits. */
+function listenerOf(tls: TlsPair | undefined, limits: ServerLimits, handle: RequestListener): Server {
+  const settings = {
+    keepAliveTimeout: limits.keepAliveMs,
+    requestTimeout: limits.requestMs,
+    headersTimeout: limits.headersMs,
+    connectionsCheckingInterval: limits.connectionCheckMs,
+    maxHeaderSize: limits.headerBytes,
+    insecureHTTPParser: false,
+  };
+  if (tls === undefined) return createHttpServer(settings, handle);
+  return createHttpsServer(
+    { ...settings, ...tlsSettings(tls), handshakeTimeout: limits.handshakeMs },
+    handle,
+  );
+}
+
 /** On the raw response, so that answers which leave Fastify's hands (event streams) have them, too. A route may override. */
-function setDefaultHeaders({ id }: { readonly id: string }, raw: ServerResponse): void {
+function setDefaultHeaders(
+  { id }: { readonly id: string },
+  raw: ServerResponse,
+  options: Pick<ServerOptions, 'strictTransport'>,
+): void {
   raw.setHeader('X-Request-Id', id);
   raw.setHeader('Cache-Control', 'no-store');
   raw.setHeader('X-Content-Type-Options', 'nosniff');
@@ -94,6 +122,7 @@ function setDefaultHeaders({ id }: { readonly id: string }, raw: ServerResponse)
   raw.setHeader('X-Frame-Options', 'DENY');
   raw.setHeader('Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'");
   raw.setHeader('Cross-Origin-Resource-Policy', 'same-origin');
+  if (options.strictTransport === true) raw.setHeader('Strict-Transport-Security', strictTransport);
 }
 
 const receivedBytes = new WeakMap<object, Buffer>();

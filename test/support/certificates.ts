@@ -8,23 +8,32 @@ export type ServerCertificate = { readonly key: string; readonly cert: string };
 export type Authority = {
   readonly pem: string;
   /** For names and IPv4 addresses; `days` from now on until it ends, negative: it has ended. */
-  readonly issue: (names: readonly string[], days?: number) => ServerCertificate;
+  readonly issue: (names: readonly string[], days?: number, more?: More) => ServerCertificate;
+};
+type More = {
+  /** When it begins, in days from now on. */
+  readonly from?: number;
+  /** The server's key; the authority's is elliptic. */
+  readonly rsaBits?: number;
 };
 
 /** Written out here because Node reads certificates but makes none. @see RFC 5280 §4.1, X.690 */
 export function anAuthority(name = `authority ${randomBytes(4).toString('hex')}`): Authority {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const constraints = extension('551d13', true, sequence(der(0x01, Buffer.from([0xff]))));
-  const make = (subject: string, key: KeyObject, days: number, extensions: readonly Buffer[]) =>
-    certificate({ issuer: name, signer: privateKey, subject, key, days, extensions });
+  const by = { issuer: name, signer: privateKey };
   return {
-    pem: make(name, publicKey, 1, [constraints]),
-    issue: (names, days = 1) => {
-      const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    pem: certificate({ ...by, subject: name, key: publicKey, days: 1, extensions: [constraints] }),
+    issue: (names, days = 1, { from, rsaBits } = {}) => {
+      const pair =
+        rsaBits === undefined
+          ? generateKeyPairSync('ec', { namedCurve: 'P-256' })
+          : generateKeyPairSync('rsa', { modulusLength: rsaBits });
       const alternatives = extension('551d11', false, sequence(...names.map(generalName)));
+      const what = { subject: 'server', key: pair.publicKey, days, extensions: [alternatives] };
       return {
         key: pair.privateKey.export({ type: 'pkcs8', format: 'pem' }) as string,
-        cert: make('server', pair.publicKey, days, [alternatives]),
+        cert: certificate({ ...by, ...what, ...(from === undefined ? {} : { from }) }),
       };
     },
   };
@@ -46,6 +55,7 @@ function certificate(parts: {
   readonly signer: KeyObject;
   readonly subject: string;
   readonly key: KeyObject;
+  readonly from?: number;
   readonly days: number;
   readonly extensions: readonly Buffer[];
 }): string {
@@ -56,7 +66,7 @@ function certificate(parts: {
     serial,
     ecdsaWithSha256,
     nameOf(parts.issuer),
-    sequence(time(-30), time(parts.days)),
+    sequence(time(parts.from ?? -30), time(parts.days)),
     nameOf(parts.subject),
     parts.key.export({ type: 'spki', format: 'der' }),
     der(0xa3, sequence(...parts.extensions)),

@@ -23,7 +23,7 @@ export async function startHubProcess(environment: Environment): Promise<HubProc
   let told = '';
   for await (const text of child.stderr.setEncoding('utf8').iterator({ destroyOnReturn: false })) {
     told += String(text);
-    const url = /listens\s+(http:\S+)/.exec(told)?.[1];
+    const url = /listens\s+(https?:\S+)/.exec(told)?.[1];
     if (url === undefined) continue;
     child.stderr.on('data', (more: string) => {
       told += more;

@@ -83,6 +83,14 @@ describe('caep-hub serve', () => {
     expect(served.stderr).toContain('docs/operations.md');
   });
 
+  it('says what is wrong with the certificate and exits 2', async () => {
+    const TLS_CERT_FILE = join(dataDir, 'tls.crt');
+    const TLS_KEY_FILE = join(dataDir, 'tls.key');
+    const served = serve({ TLS_CERT_FILE, TLS_KEY_FILE });
+    expect(await ended(served)).toBe(2);
+    expect(served.stderr).toMatch(/TLS_CERT_FILE \(.*tls\.crt\) cannot be read\.\n {2}Give/);
+  });
+
   it('says which port is in use and exits 2', async () => {
     const other = createServer().listen(0, '127.0.0.1');
     await once(other, 'listening');
