@@ -94,12 +94,8 @@ export function createWireServer(
     connection.idleTimer = setTimeout(() => connection.socket.destroy(), IDLE_IN_TRANSACTION_MS);
   }
 
-  /** What is answered in one turn leaves in one write: the other thread wakes once for it. */
-  function write({ started, socket }: Connection, bytes: Buffer): void {
-    if (!started || !socket.writable) return;
-    socket.cork();
-    socket.write(bytes);
-    process.nextTick(() => socket.uncork());
+  function write(connection: Connection, bytes: Buffer): void {
+    if (connection.started && connection.socket.writable) connection.socket.write(bytes);
   }
 
   function enqueue(connection: Connection, messages: Buffer, lastType: string): void {
