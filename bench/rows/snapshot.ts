@@ -9,7 +9,7 @@ import { seed } from '../seed.ts';
 import { embedded, type Storage, withPostgres } from '../storages.ts';
 
 const jobs = 2_000;
-const budgetMs = 2_000;
+const budgetMs = 4_000;
 /** As long as nothing is asked of the hub, to see how still it stands by itself. */
 const idleMs = 4_000;
 const point = 'bench';
@@ -18,7 +18,8 @@ export const snapshot: Row = {
   name: 'snapshot',
   title: `a whole set taken from the hub and put in force by the library, while ${jobs.toLocaleString('en')} jobs wait`,
   durability: 'PostgreSQL (fsync on), or process where its programs are not here: the notes say which',
-  algorithm: 'NDJSON over HTTP/1.1, not compressed on loopback; digest: sums of SHA-256',
+  algorithm:
+    'rows of the cache (yardstick: NDJSON) over HTTP/1.1, not compressed on loopback; digest: sums of SHA-256',
   run,
 };
 
@@ -82,7 +83,7 @@ async function measure(scene: Scene, rounds: number): Promise<readonly Line[]> {
       ours: times.ours,
       baseline: { name: 'JSON.parse into a Map', values: times.bare },
       ...(scene.entries >= 1_000_000 && {
-        budget: { text: '≤ 2 s', holds: (_ratio: number, ms: number) => ms <= budgetMs },
+        budget: { text: '≤ 4 s', holds: (_ratio: number, ms: number) => ms <= budgetMs },
       }),
     },
     besideIdle('longest stall of the hub', 'stalls'),

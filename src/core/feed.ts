@@ -85,7 +85,16 @@ export type SnapshotHeader = FeedConfiguration & {
   readonly v: number;
   readonly position: string;
   readonly cursor: string;
+  /** How many entries will follow: to make room for them. The trailer's count is what is compared. */
+  readonly count: number;
 };
+
+/**
+ * The same set as the library's own cache holds it, for points that ask for it: the header line with the words, rows
+ * (`enforcement/cache/row.ts`) up to one of no bytes, the trailer line. The name says the version of the rows.
+ */
+export const packedSnapshotType = 'application/vnd.caep-hub.packed-1';
+export type PackedSnapshotHeader = SnapshotHeader & { readonly words: readonly string[] };
 export type SnapshotTrailer = { readonly count: number; readonly digest: string };
 
 /** `POST /v1/points/receipts`. Cumulative: everything up to `applied` is in force at this instance. */
@@ -177,6 +186,7 @@ export const formatDigest = (lanes: readonly number[] | Uint32Array): string =>
 
 export const formatPosition = (position: Position): string => `${position.epoch}-${position.seq}`;
 
+export const epochShape = /^[0-9a-f]{4,16}$/;
 const cursorShape = /^([0-9a-f]{4,16})-(0|[1-9][0-9]{0,15})(?:-([0-9a-f]{16}))?$/;
 
 /** `undefined` for anything that is not a position or cursor. */

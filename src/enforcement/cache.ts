@@ -3,10 +3,20 @@ import type { TokenContext } from '../core/token-context.ts';
 import type { Seconds } from '../core/vocabulary.ts';
 import { blocks } from './cache/arena.ts';
 import { isKnownEffect, whyNotApplied } from './cache/check-entry.ts';
+import { createDictionary, type Dictionary } from './cache/dictionary.ts';
 import { createDigest, type DigestLanes, stepDigest } from './cache/digest.ts';
 import type { LiveEntry } from './cache/live-entry.ts';
 import { lookup, type Unpacked } from './cache/lookup.ts';
-import { addEntry, createStore, findId, readEntry, removeEntry, type Store } from './cache/store.ts';
+import { checkRow, type Row } from './cache/row.ts';
+import {
+  addEntry,
+  addRecord,
+  createStore,
+  findId,
+  readEntry,
+  removeEntry,
+  type Store,
+} from './cache/store.ts';
 
 /**
  * The live set, exact and in few bytes: every entry is packed into an arena and filed under one of its members; what a
@@ -21,6 +31,8 @@ export type RevocationCache = {
   readonly digest: () => string;
   /** A put of an id that is there replaces it. What is not understood is not applied, and kept in digest and iteration. */
   readonly apply: (entry: FeedEntry) => void;
+  /** A put as a row that was written with the words this cache began with. @throws RangeError, SyntaxError when it is none */
+  readonly applyRow: (row: Row) => void;
   /** Every entry that matches now, in no particular order. */
   readonly lookup: (context: TokenContext, nowSeconds: Seconds) => readonly LiveEntry[];
   readonly get: (id: string) => PutEntry | undefined;
@@ -53,8 +65,18 @@ type State = {
   refused: number;
 };
 
-export function createRevocationCache(): RevocationCache {
-  let state = createState();
+export type CacheStart = {
+  /** Of the rows that will be applied. */
+  readonly words?: Dictionary;
+  /** How many entries will come, as somebody says: room is made for them, within reason. */
+  readonly expected?: unknown;
+};
+
+/** About 40 MB; what comes beyond makes the cache grow as ever. */
+const expectedMax = 4_000_000;
+
+export function createRevocationCache(start: CacheStart = {}): RevocationCache {
+  let state = createState(start);
   const cache: RevocationCache = {
     get size() {
       return state.size;
@@ -67,6 +89,7 @@ export function createRevocationCache(): RevocationCache {
     },
     digest: () => formatDigest(state.lanes),
     apply: (entry) => (entry.op === 'put' ? put(state, entry) : remove(state, entry.id)),
+    applyRow: (row) => putRow(state, row),
     lookup: (context, nowSeconds) => lookup(state.store, state.unpacked, context, nowSeconds),
     get: (id) => entryOf(state, id),
     entries: () => entriesOf(state),
@@ -98,11 +121,14 @@ function stateOf(cache: RevocationCache): State {
   return state;
 }
 
-const createState = (): State => ({
+const createState = ({ words, expected }: CacheStart): State => ({
   size: 0,
   position: undefined,
   lanes: createDigest(),
-  store: createStore(),
+  store: createStore(
+    words ?? createDictionary(),
+    Number.isSafeInteger(expected) ? Math.min(Number(expected), expectedMax) : 0,
+  ),
   unpacked: new Map(),
   odd: new Map(),
   orphans: new Set(),
@@ -113,6 +139,19 @@ function put(state: State, entry: PutEntry): void {
   remove(state, entry.id);
   file(state, entry);
   stepDigest(state.lanes, entry.id, entry.position, 1);
+  state.size += 1;
+}
+
+function putRow(state: State, row: Row): void {
+  const checked = checkRow(row, state.store.words);
+  if (checked.kind === 'entry') return put(state, checked.entry);
+  const { at, walked } = checked;
+  const place = { bytes: row.bytes, at };
+  if (state.odd.has(walked.id) || !addRecord(state.store, place, row.end, walked)) {
+    remove(state, walked.id);
+    addRecord(state.store, place, row.end, walked);
+  }
+  stepDigest(state.lanes, walked.id, walked.position, 1);
   state.size += 1;
 }
 

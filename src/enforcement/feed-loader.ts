@@ -62,7 +62,9 @@ async function loadOnce(options: FeedLoaderOptions, stop: AbortSignal, failures:
   const { session, transport } = options;
   session.startLoad();
   try {
-    const snapshot = await loadSnapshot(transport, options.compress, stop);
+    // Whatever may be wrong with packed rows: every other try takes lines.
+    const wish = { compress: options.compress, packed: failures % 2 === 0 };
+    const snapshot = await loadSnapshot(transport, wish, stop);
     // One with another digest than it says is taken only when the next is no better: to enforce it beats to enforce nothing.
     if (!snapshot.isSound && failures === 0) return new Error('its digest is not the one that it says');
     if (stop.aborted) return undefined;

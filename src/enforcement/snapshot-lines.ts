@@ -1,12 +1,8 @@
 import { StringDecoder } from 'node:string_decoder';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { createSlices } from './slices.ts';
 
-/** So long one turn of the event loop may be spent on lines. */
-const sliceMs = 4;
 /** No line is longer, in UTF-16 code units. */
 const lineUnitsMax = 1_048_576;
-/** Lines between two looks at the clock. */
-const linesPerLook = 64;
 
 /** Hands out each line (without its newline) in order, in short slices, so that requests are answered meanwhile. The last line must end with a newline too. */
 export async function readLines(
@@ -14,19 +10,15 @@ export async function readLines(
   onLine: (line: string) => void,
 ): Promise<void> {
   const decoder = new StringDecoder('utf8');
+  const slices = createSlices();
   let rest = '';
-  let lines = 0;
-  let sliceEnd = performance.now() + sliceMs;
   for await (const chunk of source) {
     const text = rest + decoder.write(chunk);
     let start = 0;
     for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n', start)) {
       onLine(text.slice(start, end));
       start = end + 1;
-      lines += 1;
-      if (lines % linesPerLook !== 0 || performance.now() < sliceEnd) continue;
-      await nextTurn();
-      sliceEnd = performance.now() + sliceMs;
+      if (slices.isOver()) await slices.next();
     }
     rest = text.slice(start);
     if (rest.length > lineUnitsMax) throw new Error('a line is too long');

@@ -14,7 +14,7 @@ export type ByteLog = {
   readonly end: number;
   readonly heldBytes: number;
   /** The offset of the text's first byte. @throws when it is larger than a chunk. */
-  append(text: string): number;
+  append(text: string | Buffer): number;
   /** The bytes from `at`, at most to `to`. @throws when they are no longer held. */
   readonly readPiece: ReadPiece;
   /** Goes on reading what is held now, whatever is given back meanwhile. */
@@ -54,7 +54,7 @@ export function createByteLog(): ByteLog {
       if (length > chunkBytes) throw new Error(`a text of ${length} bytes does not fit into a chunk`);
       if (current.used + length > current.bytes.length) grow();
       const at = current.used;
-      current.used += current.bytes.write(text, at);
+      current.used += typeof text === 'string' ? current.bytes.write(text, at) : text.copy(current.bytes, at);
       return index * chunkBytes + at;
     },
     readPiece: (at, to, bytesMax) => pieceOf(chunks, at, to, bytesMax),

@@ -1,6 +1,7 @@
 import { formatPosition } from '../core/feed.ts';
 import { createRevocationCache, type RevocationCache } from '../enforcement/cache.ts';
-import { encodeEntry, type EncodedEntry, entryFrame } from './feed-frames.ts';
+import { createRowWriter, readRow, type RowWriter } from '../enforcement/cache/row.ts';
+import { encodeEntry, type EncodedEntry, entryFrame, readLineHead } from './feed-frames.ts';
 import { createFeedTail, type FeedTail } from './feed-tail.ts';
 import { createLiveSet, type LiveSet } from './live-set.ts';
 import type { FeedLog, LogRow } from './ports.ts';
@@ -9,10 +10,13 @@ import type { FeedLog, LogRow } from './ports.ts';
 export const rowsMax = 1_000;
 const originCheck = '0'.repeat(16);
 
-/** The same entries three times over: in order for streams, as lines for snapshots, packed for checks. */
-export type FeedContent = {
-  readonly tail: FeedTail;
-  readonly live: LiveSet;
+/** The same entries several times over: in order for streams, as lines and as rows for snapshots, packed for checks. */
+export type FeedContent = Live & { readonly tail: FeedTail };
+type Live = {
+  readonly lines: LiveSet;
+  readonly rows: LiveSet;
+  /** Wrote the rows, and has their words. */
+  readonly rowWriter: RowWriter;
   readonly cache: RevocationCache;
 };
 
@@ -22,12 +26,12 @@ export type FeedContent = {
  */
 export async function loadContent(log: FeedLog, entriesMax: number): Promise<FeedContent> {
   const tail = await loadTail(log, entriesMax);
-  const [live, cache] = [createLiveSet(), createRevocationCache()];
+  const live = createLive();
   for (let after = -1; ; ) {
     const rows = await log.readLive(after, rowsMax);
-    for (const row of rows) putLive({ live, cache }, encodeEntry({ ...row, op: 'put' }));
+    for (const row of rows) putLive(live, encodeEntry({ ...row, op: 'put' }));
     const last = rows.at(-1);
-    if (last === undefined) return { tail, live, cache };
+    if (last === undefined) return { tail, ...live };
     after = last.seq;
   }
 }
@@ -56,18 +60,32 @@ async function loadTail(log: FeedLog, entriesMax: number): Promise<FeedTail> {
 }
 
 /** The row after the tail's head. */
-export function appendRow({ tail, live, cache }: FeedContent, row: LogRow): void {
+export function appendRow(content: FeedContent, row: LogRow): void {
   const encoded = encodeEntry(row);
-  appendFrame(tail, row, encoded);
+  appendFrame(content.tail, row, encoded);
   if (row.op === 'put') {
-    putLive({ live, cache }, encoded);
+    putLive(content, encoded);
     return;
   }
-  if (live.remove(row.revocationId)) cache.apply(encoded.entry);
+  if (!content.lines.remove(row.revocationId)) return;
+  content.rows.remove(row.revocationId);
+  content.cache.apply(encoded.entry);
 }
 
-function putLive({ live, cache }: Omit<FeedContent, 'tail'>, encoded: EncodedEntry): void {
-  if (live.put(encoded)) cache.apply(encoded.entry);
+function createLive(): Live {
+  const rowWriter = createRowWriter();
+  return {
+    lines: createLiveSet(readLineHead),
+    rows: createLiveSet((row) => readRow(row, rowWriter.words)),
+    rowWriter,
+    cache: createRevocationCache(),
+  };
+}
+
+function putLive({ lines, rows, rowWriter, cache }: Live, { entry, line }: EncodedEntry): void {
+  if (entry.op !== 'put' || !lines.put(entry, line)) return;
+  rows.put(entry, rowWriter.write(entry));
+  cache.apply(entry);
 }
 
 function appendFrame(tail: FeedTail, row: LogRow, encoded: EncodedEntry): void {

@@ -32,10 +32,10 @@ export function encodeEntry(row: Omit<LogRow, 'check'>): EncodedEntry {
 
 const lineHead = /^\{"v":\d+,"op":"put","id":"([^"\\]+)","position":"([^"\\]+)"/;
 /** Longer than the head of any line: ids and positions are ours and short. */
-export const lineHeadBytes = 192;
+const lineHeadBytes = 192;
 
-export function readLineHead(head: string): { readonly id: string; readonly position: string } {
-  const [, id, position] = lineHead.exec(head) ?? [];
+export function readLineHead(line: Buffer): { readonly id: string; readonly position: string } {
+  const [, id, position] = lineHead.exec(line.toString('utf8', 0, lineHeadBytes)) ?? [];
   if (id === undefined || position === undefined) throw new Error('not a line of the live set');
   return { id, position };
 }

@@ -29,7 +29,7 @@ export type FeedMemory = {
   readonly diverged: boolean;
   /** Reads what was committed before the call. Rejects when the log cannot be read. */
   refresh(): Promise<void>;
-  view(): FeedView;
+  view(form: SnapshotForm): FeedView;
   /** Every entry that matches now. */
   check(context: TokenContext): ReturnType<RevocationCache['lookup']>;
   /** The entry is live. */
@@ -44,8 +44,13 @@ export type FeedMemory = {
 };
 type Listener = () => void;
 
+/** Lines that anybody can read, or rows as the library's cache holds them. */
+export type SnapshotForm = 'lines' | 'rows';
+
 /** The live set at one position. */
 export type FeedView = LiveView & {
+  /** What rows are to be read with. */
+  readonly words: readonly string[];
   readonly position: string;
   readonly cursor: string;
   readonly digest: string;
@@ -88,10 +93,10 @@ export async function openFeedMemory(options: FeedMemoryOptions): Promise<FeedMe
       return state.content.tail;
     },
     get liveCount() {
-      return state.content.live.count;
+      return state.content.lines.count;
     },
     get liveBytes() {
-      return state.content.live.heldBytes;
+      return state.content.lines.heldBytes + state.content.rows.heldBytes;
     },
     get digest() {
       return state.content.cache.digest();
@@ -103,7 +108,7 @@ export async function openFeedMemory(options: FeedMemoryOptions): Promise<FeedMe
       return state.diverged;
     },
     refresh,
-    view: () => viewOf(state.content),
+    view: (form) => viewOf(state.content, form),
     check: (context) => state.content.cache.lookup(context, Math.floor(clock.nowMs() / 1000)),
     has: (id) => state.content.cache.get(id) !== undefined,
     onNews: (listener) => void listeners.news.push(listener),
@@ -122,10 +127,11 @@ export function cursorOf(tail: FeedTail): { readonly position: string; readonly 
   return { position, cursor: `${position}-${tail.checkOf(tail.head) ?? ''}` };
 }
 
-const viewOf = ({ tail, live, cache }: FeedContent): FeedView => ({
-  ...cursorOf(tail),
-  ...live.view(),
-  digest: cache.digest(),
+const viewOf = (content: FeedContent, form: SnapshotForm): FeedView => ({
+  ...cursorOf(content.tail),
+  ...content[form].view(),
+  words: content.rowWriter.words.words.slice(),
+  digest: content.cache.digest(),
 });
 
 const load = (options: FeedMemoryOptions) =>

@@ -1,26 +1,29 @@
 import { chunkIndexOf, chunkRange, createByteLog, type ReadPiece } from './byte-log.ts';
-import { type EncodedEntry, lineHeadBytes, readLineHead } from './feed-frames.ts';
 import { createIdIndex } from './id-index.ts';
 
 /**
- * Every entry that is put and not removed, as the line that a snapshot carries. A line costs its bytes and about 30
- * more, whatever the number of entries: there is no object per entry.
+ * Every entry that is put and not removed, as a snapshot carries it: its *text*, a line or a row. It costs its bytes
+ * and about 30 more, whatever the number of entries: there is no object per entry.
  */
 export type LiveSet = {
   readonly count: number;
   /** What all of it takes, for metrics. */
   readonly heldBytes: number;
   /** Puts the entry in the place of the one with the same id; `false` when that stands at the same or a later position. */
-  put(encoded: EncodedEntry): boolean;
+  put(head: TextHead, text: string | Buffer): boolean;
   /** `false` when there is none. */
   remove(id: string): boolean;
-  /** All lines as of now, whatever happens meanwhile. */
+  /** All texts as of now, whatever happens meanwhile. */
   view(): LiveView;
 };
 
+/** What a text says of itself. */
+export type TextHead = { readonly id: string; readonly position: string };
+export type ReadHead = (text: Buffer) => TextHead;
+
 export type LiveView = {
   readonly count: number;
-  /** The lines, in few pieces. */
+  /** The texts, in few pieces. */
   pieces(): Generator<Buffer>;
 };
 
@@ -30,31 +33,28 @@ const deadShareMax = 0.5;
 /** Of a view. */
 const pieceBytesMax = 256 * 1024;
 
-export function createLiveSet(): LiveSet {
-  const lines = createByteLog();
+export function createLiveSet(readHead: ReadHead): LiveSet {
+  const texts = createByteLog();
   const index = createIdIndex((slot) => headOf(slot).id);
-  // Per slot, in the order of the offsets: where its line is, and how long; no length: dead.
+  // Per slot, in the order of the offsets: where its text is, and how long; no length: dead.
   let offsets = new Float64Array(slotsFirst);
   let lengths = new Uint32Array(slotsFirst);
   let slots = 0;
   let count = 0;
   const deadBytes = new Map<number, number>();
 
-  function headOf(slot: number) {
-    const offset = offsets[slot] ?? 0;
-    const length = Math.min(lengths[slot] ?? 0, lineHeadBytes);
-    return readLineHead(textAt(offset, length));
+  const headOf = (slot: number) => readHead(textOf(slot));
+
+  function textOf(slot: number): Buffer {
+    const [offset, length] = [offsets[slot] ?? 0, lengths[slot] ?? 0];
+    return texts.readPiece(offset, offset + length, length).bytes;
   }
 
-  function textAt(offset: number, length: number): string {
-    return lines.readPiece(offset, offset + length, length).bytes.toString('utf8');
-  }
-
-  function append(line: string): number {
+  function append(text: string | Buffer): number {
     if (slots === offsets.length) makeRoom();
-    const offset = lines.append(line);
+    const offset = texts.append(text);
     offsets[slots] = offset;
-    lengths[slots] = Buffer.byteLength(line);
+    lengths[slots] = texts.end - offset;
     return slots++;
   }
 
@@ -88,21 +88,20 @@ export function createLiveSet(): LiveSet {
     lengths[slot] = 0;
     deadBytes.set(chunk, dead);
     const { from, to } = chunkRange(chunk);
-    if (to <= lines.end && dead > (to - from) * deadShareMax) empty(chunk);
+    if (to <= texts.end && dead > (to - from) * deadShareMax) empty(chunk);
   }
 
   function empty(chunk: number): void {
     const { from, to } = chunkRange(chunk);
     for (let slot = firstSlotAt(from); slot < slots && (offsets[slot] ?? to) < to; slot++) {
-      const length = lengths[slot] ?? 0;
-      if (length === 0) continue;
+      if (lengths[slot] === 0) continue;
       const { id } = headOf(slot);
-      const moved = append(textAt(offsets[slot] ?? 0, length));
+      const moved = append(textOf(slot));
       index.move(id, moved);
       lengths[slot] = 0;
     }
     deadBytes.delete(chunk);
-    lines.forgetChunkAt(from);
+    texts.forgetChunkAt(from);
   }
 
   /** Offsets only grow with the slot. */
@@ -121,13 +120,13 @@ export function createLiveSet(): LiveSet {
       return count;
     },
     get heldBytes() {
-      return lines.heldBytes + offsets.byteLength + lengths.byteLength + index.heldBytes;
+      return texts.heldBytes + offsets.byteLength + lengths.byteLength + index.heldBytes;
     },
-    put({ entry: { id, position }, line }) {
+    put({ id, position }, text) {
       compact();
       const before = index.find(id);
       if (before !== undefined && seqOf(headOf(before).position) >= seqOf(position)) return false;
-      const slot = append(line);
+      const slot = append(text);
       if (before === undefined) {
         index.add(id, slot);
         count++;
@@ -145,7 +144,7 @@ export function createLiveSet(): LiveSet {
       count--;
       return true;
     },
-    view: () => viewOf(lines.hold(), offsets.slice(0, slots), lengths.slice(0, slots), count),
+    view: () => viewOf(texts.hold(), offsets.slice(0, slots), lengths.slice(0, slots), count),
   };
 }
 

@@ -38,7 +38,7 @@ import {
   toReportReply,
 } from './receipt-schemas.ts';
 import type { SnapshotReaders } from './snapshot-readers.ts';
-import { chooseEncoding, type Snapshots } from './snapshot.ts';
+import type { Snapshots } from './snapshot.ts';
 
 export type FeedRoutesOptions = {
   readonly findStart: FindStart;
@@ -106,14 +106,13 @@ export const feedRoutes: FastifyPluginAsyncTypebox<FeedRoutesOptions> = async (a
     },
     async (request, reply) => {
       subscriberOf(request.caller, request.headers);
-      void reply.header('vary', 'Accept-Encoding');
+      void reply.header('vary', 'Accept, Accept-Encoding');
       if (matchesEtag(request.headers['if-none-match'], options.snapshots.etag)) {
         return reply.code(304).header('etag', options.snapshots.etag).send(null);
       }
       options.snapshotReaders.enter(reply.raw);
-      const encoding = chooseEncoding(request.headers['accept-encoding']);
-      const { etag, body } = await options.snapshots.take(encoding);
-      void reply.header('etag', etag).header('cache-control', 'no-cache').type('application/x-ndjson');
+      const { etag, contentType, encoding, body } = await options.snapshots.take(request.headers);
+      void reply.header('etag', etag).header('cache-control', 'no-cache').type(contentType);
       if (encoding !== 'identity') void reply.header('content-encoding', encoding);
       return reply.send(Readable.from(body));
     },

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import { Type, type Static } from 'typebox';
-import { feedEvents } from '../core/feed.ts';
+import { feedEvents, packedSnapshotType } from '../core/feed.ts';
 import { nameShape } from '../core/vocabulary.ts';
 import { enforcementMembers } from '../http/signal-answer.ts';
 import type { EnforcementState, NamedState } from './enforcement-summary.ts';
@@ -72,8 +72,14 @@ export const feedResponse = {
 } as const;
 export const snapshotResponse = {
   200: {
-    description: 'The lines.',
-    content: { 'application/x-ndjson': { schema: Type.Unsafe<Readable>(Type.String()) } },
+    description:
+      'The lines; for who names the other type in `Accept`, the same packed as in the library (ADR 17).',
+    content: {
+      'application/x-ndjson': { schema: Type.Unsafe<Readable>(Type.String()) },
+      [packedSnapshotType]: {
+        schema: Type.Unsafe<Readable>(Type.String({ contentMediaType: packedSnapshotType })),
+      },
+    },
   },
   304: Type.Null({ description: 'It is still the one of `If-None-Match`.' }),
 } as const;

@@ -1,34 +1,76 @@
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { constants, createBrotliCompress, createGzip } from 'node:zlib';
-import { entryVersion, type SnapshotHeader, type SnapshotTrailer } from '../core/feed.ts';
+import {
+  entryVersion,
+  packedSnapshotType,
+  type PackedSnapshotHeader,
+  type SnapshotHeader,
+  type SnapshotTrailer,
+} from '../core/feed.ts';
+import { rowHeadBytes } from '../enforcement/cache/row.ts';
 import type { Configuration } from './feed-configuration.ts';
-import type { FeedMemory, FeedView } from './feed-memory.ts';
+import type { FeedMemory, FeedView, SnapshotForm } from './feed-memory.ts';
 
 /** The quickest to make first: a point that waits for its snapshot knows nothing yet. */
 const snapshotEncodings = ['gzip', 'br', 'identity'] as const;
-export type SnapshotEncoding = (typeof snapshotEncodings)[number];
+type SnapshotEncoding = (typeof snapshotEncodings)[number];
 
 export type Snapshot = {
   readonly etag: string;
+  readonly contentType: string;
+  readonly encoding: SnapshotEncoding;
   readonly body: AsyncIterable<Buffer>;
+};
+
+const snapshotTypes = {
+  lines: 'application/x-ndjson',
+  rows: packedSnapshotType,
+} as const satisfies Record<SnapshotForm, string>;
+
+type Wishes = {
+  readonly accept?: string | undefined;
+  readonly 'accept-encoding'?: string | undefined;
 };
 
 /** All live entries at the head of now. One position is compressed once, however many ask for it. */
 export type Snapshots = {
   /** Changes with the position, and with what the header line says beside it. */
   readonly etag: string;
-  take(encoding: SnapshotEncoding): Promise<Snapshot>;
+  /** In the form and the encoding that these headers ask for. */
+  take(headers: Wishes): Promise<Snapshot>;
 };
 
 export function createSnapshots(memory: FeedMemory, configuration: Configuration): Snapshots {
+  const etagNow = () => `W/"${memoryCursor(memory)}.${configuration.issuersTag}"`;
+  const takers = {
+    lines: createTake('lines', memory, configuration, etagNow),
+    rows: createTake('rows', memory, configuration, etagNow),
+  };
+  return {
+    get etag() {
+      return etagNow();
+    },
+    take: (headers) => takers[chooseForm(headers.accept)](chooseEncoding(headers['accept-encoding'])),
+  };
+}
+
+type Take = (encoding: SnapshotEncoding) => Promise<Snapshot>;
+
+function createTake(
+  form: SnapshotForm,
+  memory: FeedMemory,
+  configuration: Configuration,
+  etagNow: () => string,
+): Take {
+  const contentType = snapshotTypes[form];
+  const bodyOf = (now: FeedView) => piecesOf(now, form, configuration);
   const current = new Map<SnapshotEncoding, Made>();
   const next = new Map<SnapshotEncoding, Promise<Made>>();
   let view: { readonly etag: string; readonly view: FeedView } | undefined;
 
-  const etagNow = () => `W/"${memoryCursor(memory)}.${configuration.issuersTag}"`;
   function viewNow(): { readonly etag: string; readonly view: FeedView } {
-    if (view?.etag !== etagNow()) view = { etag: etagNow(), view: memory.view() };
+    if (view?.etag !== etagNow()) view = { etag: etagNow(), view: memory.view(form) };
     return view;
   }
   // What was made of an older position is given back as soon as its readers have it.
@@ -41,7 +83,7 @@ export function createSnapshots(memory: FeedMemory, configuration: Configuration
 
   function make(encoding: 'br' | 'gzip'): Made {
     const { etag, view: now } = viewNow();
-    const made = compress(etag, encoding, linesOf(now, configuration));
+    const made = compress(etag, encoding, bodyOf(now));
     current.set(encoding, made);
     return made;
   }
@@ -62,29 +104,33 @@ export function createSnapshots(memory: FeedMemory, configuration: Configuration
     return upcoming;
   }
 
-  return {
-    get etag() {
-      return etagNow();
-    },
-    async take(encoding) {
-      if (encoding === 'identity') {
-        const { etag, view: now } = viewNow();
-        return { etag, body: Readable.from(linesOf(now, configuration)) };
-      }
-      const made = await takeMade(encoding);
-      return { etag: made.etag, body: readMade(made) };
-    },
+  return async (encoding) => {
+    if (encoding === 'identity') {
+      const { etag, view: now } = viewNow();
+      return { etag, contentType, encoding, body: Readable.from(bodyOf(now)) };
+    }
+    const made = await takeMade(encoding);
+    return { etag: made.etag, contentType, encoding, body: readMade(made) };
   };
 }
 
 const memoryCursor = ({ tail }: FeedMemory): string =>
   `${tail.epoch}-${tail.head}-${tail.checkOf(tail.head) ?? ''}`;
 
-function* linesOf(view: FeedView, { issuers }: Pick<Configuration, 'issuers'>): Generator<Buffer> {
-  const header: SnapshotHeader = { v: entryVersion, position: view.position, cursor: view.cursor, issuers };
-  const trailer: SnapshotTrailer = { count: view.count, digest: view.digest };
-  yield Buffer.from(`${JSON.stringify(header)}\n`);
-  yield* view.pieces();
+/** A row of no bytes: none follows. */
+const lastRow = Buffer.alloc(rowHeadBytes);
+
+function* piecesOf(
+  { position, cursor, count, digest, words, pieces }: FeedView,
+  form: SnapshotForm,
+  { issuers }: Pick<Configuration, 'issuers'>,
+): Generator<Buffer> {
+  const header: SnapshotHeader = { v: entryVersion, position, cursor, issuers, count };
+  const packedHeader: PackedSnapshotHeader = { ...header, words };
+  const trailer: SnapshotTrailer = { count, digest };
+  yield Buffer.from(`${JSON.stringify(form === 'rows' ? packedHeader : header)}\n`);
+  yield* pieces();
+  if (form === 'rows') yield lastRow;
   yield Buffer.from(`${JSON.stringify(trailer)}\n`);
 }
 
@@ -154,15 +200,24 @@ function withResolvers(): { promise: Promise<void>; resolve: () => void } {
   return { promise, resolve };
 }
 
+/** Rows for who names them; lines for everybody else (RFC 9110 §12.5.1). */
+const chooseForm = (accept: string | undefined): SnapshotForm =>
+  (weightsOf(accept).get(packedSnapshotType) ?? 0) > 0 ? 'rows' : 'lines';
+
 /** The first of ours that the caller accepts (RFC 9110 §12.5.3). */
-export function chooseEncoding(acceptEncoding: string | undefined): SnapshotEncoding {
-  const accepted = new Map(
-    (acceptEncoding ?? '').split(',').map((item) => {
+function chooseEncoding(acceptEncoding: string | undefined): SnapshotEncoding {
+  const accepted = weightsOf(acceptEncoding);
+  const accepts = (name: string) => (accepted.get(name) ?? accepted.get('*') ?? 0) > 0;
+  return snapshotEncodings.find((encoding) => encoding !== 'identity' && accepts(encoding)) ?? 'identity';
+}
+
+/** What a header lists, each with its weight (RFC 9110 §12.4.2). */
+function weightsOf(header: string | undefined): ReadonlyMap<string, number> {
+  return new Map(
+    (header ?? '').split(',').map((item) => {
       const [name = '', ...parameters] = item.split(';').map((part) => part.trim().toLowerCase());
       const weight = parameters.find((parameter) => parameter.startsWith('q='));
       return [name, weight === undefined ? 1 : Number(weight.slice(2))];
     }),
   );
-  const accepts = (name: string) => (accepted.get(name) ?? accepted.get('*') ?? 0) > 0;
-  return snapshotEncodings.find((encoding) => encoding !== 'identity' && accepts(encoding)) ?? 'identity';
 }

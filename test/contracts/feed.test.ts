@@ -110,7 +110,7 @@ forEachDatabase('the feed log', (fixture) => {
 });
 
 async function linesOf(memory: Awaited<ReturnType<typeof openFeedMemory>>): Promise<string[]> {
-  return Buffer.concat([...memory.view().pieces()])
+  return Buffer.concat([...memory.view('lines').pieces()])
     .toString('utf8')
     .split('\n')
     .sort();

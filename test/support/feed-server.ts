@@ -1,14 +1,16 @@
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type {
-  FeedConfiguration,
-  FeedEntry,
-  Heartbeat,
-  PutEntry,
-  ReceiptBody,
-  ReportBody,
+import {
+  type FeedConfiguration,
+  type FeedEntry,
+  type Heartbeat,
+  packedSnapshotType,
+  type PutEntry,
+  type ReceiptBody,
+  type ReportBody,
 } from '../../src/core/feed.ts';
+import { createRowWriter } from '../../src/enforcement/cache/row.ts';
 
 /** A hub as far as a point sees it: the feed of `core/feed.ts` over real HTTP, driven by hand, and able to misbehave. */
 export type FeedServer = {
@@ -46,12 +48,17 @@ export type FeedServer = {
   cut: (request: { readonly path: string; readonly point: string }) => number | undefined;
   /** Snapshots wait for this. */
   gate: Promise<void>;
+  /** It can give snapshots packed. */
+  packs: boolean;
+  /** What a packed one has in the place of its rows. */
+  rowsLie: ((rows: Buffer) => Buffer) | undefined;
   snapshotLie: { readonly digest?: string; readonly count?: number };
   readonly receipts: readonly (ReceiptBody & { readonly point: string })[];
   readonly reports: readonly ReportBody[];
   readonly requests: readonly {
     readonly path: string;
     readonly from: string | undefined;
+    readonly accept: string;
     readonly authorization: string;
   }[];
   readonly streams: number;
@@ -74,7 +81,7 @@ export async function startFeedServer(options: { readonly heartbeatMs?: number }
   const streams = new Set<ServerResponse>();
   const receipts: (ReceiptBody & { readonly point: string })[] = [];
   const reports: ReportBody[] = [];
-  const requests: { path: string; from: string | undefined; authorization: string }[] = [];
+  const requests: { path: string; from: string | undefined; accept: string; authorization: string }[] = [];
   let restored: readonly PutEntry[] = [];
 
   const at = (seq: number) => `${state.epoch}-${seq}`;
@@ -135,7 +142,7 @@ export async function startFeedServer(options: { readonly heartbeatMs?: number }
     return response.write(text);
   };
 
-  const serveSnapshot = async (response: ServerResponse, limit: number | undefined) => {
+  const serveSnapshot = async (response: ServerResponse, packed: boolean, limit: number | undefined) => {
     await feed.gate;
     const seq = feed.startAt ?? state.seq;
     const live = liveAt(seq);
@@ -146,10 +153,16 @@ export async function startFeedServer(options: { readonly heartbeatMs?: number }
       issuers: state.configuration.issuers,
     };
     const trailer = { count: live.length, digest: digestOf(live), ...feed.snapshotLie };
-    const text = [header, ...live, trailer].map((line) => `${JSON.stringify(line)}\n`).join('');
-    response.writeHead(200, { 'content-type': 'application/x-ndjson' });
-    if (limit !== undefined) return sendCut(response, text, limit);
-    return response.end(text);
+    const linesOf = (...lines: readonly object[]) =>
+      Buffer.from(lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+    const body = packed
+      ? packedBody(live, (rows, words) =>
+          Buffer.concat([linesOf({ ...header, words }), feed.rowsLie?.(rows) ?? rows, linesOf(trailer)]),
+        )
+      : linesOf(header, ...live, trailer);
+    response.writeHead(200, { 'content-type': packed ? packedSnapshotType : 'application/x-ndjson' });
+    if (limit !== undefined) return sendCut(response, body, limit);
+    return response.end(body);
   };
 
   const serve = async (request: IncomingMessage, response: ServerResponse) => {
@@ -159,6 +172,7 @@ export async function startFeedServer(options: { readonly heartbeatMs?: number }
     requests.push({
       path,
       from: typeof from === 'string' ? from : undefined,
+      accept: request.headers.accept ?? '',
       authorization: request.headers.authorization ?? '',
     });
     const kind = path.slice(path.lastIndexOf('/') + 1) as keyof FeedServer['refuse'];
@@ -166,7 +180,8 @@ export async function startFeedServer(options: { readonly heartbeatMs?: number }
     if (status !== undefined) return response.writeHead(status).end();
     const limit = request.method === 'GET' ? feed.cut({ path, point }) : undefined;
     if (kind === 'feed') return serveFeed(request, response, limit);
-    if (kind === 'snapshot') return serveSnapshot(response, limit);
+    const packed = feed.packs && String(request.headers.accept).includes(packedSnapshotType);
+    if (kind === 'snapshot') return serveSnapshot(response, packed, limit);
     const text = await textOf(request);
     if (kind === 'reports' && !feed.understands(text)) return response.writeHead(400).end();
     const body = JSON.parse(text) as ReceiptBody & ReportBody;
@@ -220,6 +235,8 @@ export async function startFeedServer(options: { readonly heartbeatMs?: number }
     lostAnswers: 0,
     cut: () => undefined,
     gate: Promise.resolve(),
+    packs: true,
+    rowsLie: undefined,
     snapshotLie: {},
     receipts,
     reports,
@@ -250,7 +267,17 @@ export function digestOf(entries: readonly PutEntry[]): string {
   return lanes.map((lane) => lane.toString(16).padStart(8, '0')).join('');
 }
 
-function sendCut(response: ServerResponse, text: string, limit: number): void {
+/** Rows up to the empty one, and their words. */
+function packedBody<Body>(
+  live: readonly PutEntry[],
+  make: (rows: Buffer, words: readonly string[]) => Body,
+): Body {
+  const writer = createRowWriter();
+  const rows = Buffer.concat([...live.map(writer.write), Buffer.alloc(4)]);
+  return make(rows, writer.words.words);
+}
+
+function sendCut(response: ServerResponse, text: string | Buffer, limit: number): void {
   const destroy = () => response.destroy();
   response.flushHeaders();
   if (limit === 0) setImmediate(destroy);

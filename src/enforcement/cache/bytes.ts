@@ -7,8 +7,17 @@ export function createBytes(size: number): Bytes {
   return { buffer: Buffer.from(memory), view: new DataView(memory) };
 }
 
+/** The same memory. */
+export const bytesOf = (buffer: Buffer): Bytes => ({
+  buffer,
+  view: new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength),
+});
+
 /** A place in bytes that moves on as it is read or written. */
 export type Place = { readonly bytes: Bytes; at: number };
+
+/** Of the ninth byte: twice a safe integer has 54 bits. */
+const varintFactorMax = 0x80 ** 8;
 
 /** Seven bits a byte, lowest first; any safe integer ≥ 0. */
 export function writeVarint(place: Place, value: number): void {
@@ -23,17 +32,20 @@ export function writeVarint(place: Place, value: number): void {
   place.at += 1;
 }
 
+/** @throws RangeError when it is not as `writeVarint` writes it. */
 export function readVarint(place: Place): number {
   const { view } = place.bytes;
   let value = 0;
-  let factor = 1;
-  for (;;) {
+  for (let factor = 1; factor <= varintFactorMax; factor *= 0x80) {
     const byte = view.getUint8(place.at);
     place.at += 1;
     value += (byte & 0x7f) * factor;
-    if (byte < 0x80) return value;
-    factor *= 0x80;
+    if (byte < 0x80) {
+      if (byte === 0 && factor > 1) break;
+      return value;
+    }
   }
+  throw new RangeError('not a number');
 }
 
 /** For numbers that are small but may be below zero: 0, -1, 1, -2 … become 0, 1, 2, 3 … */
@@ -43,6 +55,12 @@ export const writeSigned = (place: Place, value: number): void =>
 export function readSigned(place: Place): number {
   const folded = readVarint(place);
   return folded % 2 === 0 ? folded / 2 : -(folded + 1) / 2;
+}
+
+/** For few bytes: quicker than `Buffer.copy` up to a hundred or two. */
+export function copyBytes(from: Bytes, fromAt: number, to: Bytes, toAt: number, length: number): void {
+  const [source, target] = [from.buffer, to.buffer];
+  for (let index = 0; index < length; index += 1) target[toAt + index] = source[fromAt + index] ?? 0;
 }
 
 export function sameBytes(

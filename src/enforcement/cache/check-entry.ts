@@ -6,8 +6,8 @@ import { isShallow } from '../token-format.ts';
 /** UTF-16 code units of all values of one `match`. */
 export const matchUnitsMax = 16_384;
 const obligationUnitsMax = 8_192;
-const textUnitsMax = 512;
-const entryDepthMax = 16;
+export const textUnitsMax = 512;
+export const entryDepthMax = 16;
 
 /**
  * The least that makes a JSON value an entry: an operation, an id, a position, and no more depth than can be walked. What
@@ -73,7 +73,7 @@ const checks: readonly Check[] = [
 
 /** Far from the edge of exact integers, so that differences of times are exact too. */
 const wholeMax = 2 ** 50;
-const isWhole = (value: unknown): boolean =>
+export const isWhole = (value: unknown): boolean =>
   value === undefined || (Number.isInteger(value) && Math.abs(Number(value)) <= wholeMax);
 const isRecord = (value: unknown): boolean =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -90,7 +90,7 @@ function isPosition(text: string): boolean {
   return cursor !== undefined && cursor.check === undefined;
 }
 const isShort = (value: unknown): boolean => typeof value === 'string' && value.length <= textUnitsMax;
-const isObligation = (value: unknown): boolean =>
+export const isObligation = (value: unknown): boolean =>
   value === undefined || (isRecord(value) && JSON.stringify(value).length <= obligationUnitsMax);
 const unknownMember = (match: object): string | undefined =>
   Object.keys(match).find((member) => !(matchMembers as readonly string[]).includes(member));

@@ -1,5 +1,5 @@
 import { type Place, readVarint, writeVarint } from './bytes.ts';
-import { packText, unpackText } from './packed-text.ts';
+import { checkText, packText, unpackText } from './packed-text.ts';
 
 /** Issuers, reasons and epochs: few values in many entries. Whatever comes after the first so many is written out. */
 const wordsMax = 4_096;
@@ -10,6 +10,16 @@ export type Dictionary = { readonly numbers: Map<string, number>; readonly words
 
 export const createDictionary = (): Dictionary => ({ numbers: new Map(), words: [] });
 
+/** The dictionary of whoever wrote the records that are to be read. @throws RangeError when it cannot be one. */
+export function dictionaryOf(words: readonly unknown[]): Dictionary {
+  const dictionary = createDictionary();
+  for (const word of words) {
+    if (typeof word !== 'string' || dictionary.numbers.has(word) || learn(dictionary, word) === writtenOut)
+      throw new RangeError('not the words of a dictionary');
+  }
+  return dictionary;
+}
+
 export function writeWord(dictionary: Dictionary, word: string, place: Place): void {
   const number = dictionary.numbers.get(word) ?? learn(dictionary, word);
   writeVarint(place, number);
@@ -19,6 +29,15 @@ export function writeWord(dictionary: Dictionary, word: string, place: Place): v
 export function readWord(dictionary: Dictionary, place: Place): string {
   const number = readVarint(place);
   return dictionary.words[number - 1] ?? unpackText(place);
+}
+
+/** How many UTF-16 code units the word has. @throws RangeError when it is none. */
+export function checkWord({ words }: Dictionary, place: Place): number {
+  const number = readVarint(place);
+  if (number === writtenOut) return checkText(place);
+  const word = words[number - 1];
+  if (word === undefined) throw new RangeError('no such word');
+  return word.length;
 }
 
 const writtenOut = 0;

@@ -28,10 +28,11 @@ const neverUsed = 0;
 const vacated = 1;
 const tagOf = (hash: number): number => (hash % 254) + 2;
 
-export const createHashIndex = (hashOf: (ref: Ref) => number): HashIndex => ({
+/** With room for so many from the start. */
+export const createHashIndex = (hashOf: (ref: Ref) => number, expected = 0): HashIndex => ({
   hashOf,
   live: 0,
-  current: createTable(slotsMin),
+  current: createTable(Math.max(slotsMin, Math.ceil(expected * slotsPerLive))),
   draining: undefined,
   drainedTo: 0,
   drainStep: drainStepMin,

@@ -1,4 +1,4 @@
-import { type Place, readVarint, writeVarint } from './bytes.ts';
+import { type Bytes, createBytes, type Place, readVarint, sameBytes, writeVarint } from './bytes.ts';
 
 /**
  * Text in as few bytes as its shape allows. Each text has exactly one packed form, so that equal bytes mean equal text
@@ -27,7 +27,7 @@ export function unpackText(place: Place): string {
   const shape = shapes[form];
   if (shape) {
     place.at += shape.bytes;
-    return shape.prefix + shape.unpack(buffer.subarray(start, place.at));
+    return shape.prefix + shape.unpack(buffer, start, place.at);
   }
   const wide = (form - firstLength) % 2 === 1;
   const units = Math.floor((form - firstLength) / 2);
@@ -44,14 +44,41 @@ export function endOfText(place: Place): number {
   return place.at + ((form - firstLength) % 2 === 1 ? units * 2 : units);
 }
 
+/**
+ * How many UTF-16 code units the text has; the place then stands behind it.
+ *
+ * @throws RangeError when `packText` would have packed it otherwise, or it does not end within the bytes.
+ */
+export function checkText(place: Place): number {
+  const { bytes, at: start } = place;
+  const form = readVarint(place);
+  const shape = shapes[form];
+  if (!shape && form < firstLength) throw new RangeError('no such form');
+  const units = shape ? shape.units : Math.floor((form - firstLength) / 2);
+  place.at = endOfText({ bytes, at: start });
+  if (place.at > bytes.buffer.length) throw new RangeError('a text is cut off');
+  // Unpacked and packed again only where there is another form that it could have had.
+  const hasOneForm = shape !== undefined || ((form - firstLength) % 2 === 0 && !shapeUnits.has(units));
+  if (!hasOneForm && !isPackedSo(bytes, start, place.at)) throw new RangeError('not the form of this text');
+  return units;
+}
+
+function isPackedSo(bytes: Bytes, start: number, end: number): boolean {
+  const again = { bytes: createBytes(end - start + longestShape), at: 0 };
+  packText(unpackText({ bytes, at: start }), again);
+  return again.at === end - start && sameBytes(again.bytes.buffer, 0, bytes.buffer, start, again.at);
+}
+
 type Shape = {
   readonly prefix: string;
+  /** UTF-16 code units, the prefix among them. */
+  readonly units: number;
   readonly bytes: number;
   readonly bitsPerDigit: number;
   /** Bits that the first digit has too many. */
   readonly slack: number;
   readonly digits: Int8Array;
-  readonly unpack: (bytes: Buffer) => string;
+  readonly unpack: (bytes: Buffer, start: number, end: number) => string;
 };
 
 const skipped = 64;
@@ -73,6 +100,7 @@ const base64url = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345678
 
 const ulidAfter = (prefix: string): Shape => ({
   prefix,
+  units: prefix.length + 26,
   bytes: 16,
   bitsPerDigit: 5,
   slack: 2,
@@ -84,14 +112,16 @@ const ulidAfter = (prefix: string): Shape => ({
 const shapes: readonly Shape[] = [
   {
     prefix: '',
+    units: 43,
     bytes: 32,
     bitsPerDigit: 6,
     slack: 0,
     digits: digitsOf(base64url),
-    unpack: (bytes) => bytes.toString('base64url'),
+    unpack: (bytes, start, end) => bytes.toString('base64url', start, end),
   },
   {
     prefix: '',
+    units: 36,
     bytes: 16,
     bitsPerDigit: 4,
     slack: 0,
@@ -101,8 +131,10 @@ const shapes: readonly Shape[] = [
   ulidAfter(''),
   ulidAfter('rev_'),
   // The second half of a ULID.
-  { ...ulidAfter(''), bytes: 10, slack: 0 },
+  { ...ulidAfter(''), units: 16, bytes: 10, slack: 0 },
 ];
+const shapeUnits = new Set(shapes.map(({ units }) => units));
+const longestShape = 32;
 
 /** Forms below are shapes, or free for shapes to come. */
 const firstLength = 8;
@@ -171,24 +203,29 @@ function packCharacters(text: string, place: Place): void {
   place.at += buffer.write(text, place.at, 'utf16le');
 }
 
-function unpackUuid(bytes: Buffer): string {
-  const hex = bytes.toString('hex');
+function unpackUuid(bytes: Buffer, start: number, end: number): string {
+  const hex = bytes.toString('hex', start, end);
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }
 
+/** Two digits at a time: a set is checked by its ids. */
+const digitPairs = Array.from(
+  { length: 1024 },
+  (_, value) => crockford.charAt(value >>> 5) + crockford.charAt(value & 31),
+);
+
 /** The first digit of a whole ULID has two bits too many, the first of its second half none. */
-function unpackCrockford(bytes: Buffer): string {
+function unpackCrockford(bytes: Buffer, start: number, end: number): string {
   let text = '';
   let bits = 0;
-  let held = bytes.length === 16 ? 2 : 0;
-  for (const byte of bytes) {
-    bits = (bits << 8) | byte;
+  let held = end - start === 16 ? 2 : 0;
+  for (let at = start; at < end; at += 1) {
+    bits = (bits << 8) | (bytes[at] ?? 0);
     held += 8;
-    while (held >= 5) {
-      held -= 5;
-      text += crockford.charAt(bits >>> held);
-      bits &= (1 << held) - 1;
-    }
+    if (held < 10) continue;
+    held -= 10;
+    text += digitPairs[bits >>> held];
+    bits &= (1 << held) - 1;
   }
   return text;
 }

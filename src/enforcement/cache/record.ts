@@ -1,4 +1,4 @@
-import { formatPosition, entryVersion, type PutEntry } from '../../core/feed.ts';
+import { entryVersion, epochShape, formatPosition, type PutEntry } from '../../core/feed.ts';
 import {
   type CutOffBasis,
   effects,
@@ -8,10 +8,13 @@ import {
   type Restrict,
   type StepUp,
 } from '../../core/revocation.ts';
+import type { Json } from '../../core/vocabulary.ts';
+import { isShallow } from '../token-format.ts';
 import { blockHeadBytes, type Ref } from './arena.ts';
 import { type Place, readSigned, readVarint, writeSigned, writeVarint } from './bytes.ts';
-import { type Dictionary, readWord, writeWord } from './dictionary.ts';
-import { crockford, digitOf, endOfText, packText, unpackText } from './packed-text.ts';
+import { entryDepthMax, isObligation, isWhole, matchUnitsMax, textUnitsMax } from './check-entry.ts';
+import { checkWord, type Dictionary, readWord, writeWord } from './dictionary.ts';
+import { checkText, crockford, digitOf, endOfText, packText, unpackText } from './packed-text.ts';
 
 /**
  * One entry in bytes. After the block's head come 32 bits of flags, the next entry with the same anchor if there is
@@ -56,6 +59,7 @@ const hasNext = 1 << 12;
 const hasUlidSignal = 1 << 13;
 const anchorShift = 14;
 const membersShift = 18;
+const membersMask = (1 << anchorOrder.length) - 1;
 
 /** Writes at the place, which then stands behind it. `entry` is one that `whyNotApplied` has passed. */
 export function writeRecord(entry: PutEntry, filing: Filing, words: Dictionary, place: Place): void {
@@ -132,6 +136,82 @@ export function readRecord(place: Place, words: Dictionary): PutEntry {
   };
 }
 
+/** What is found in a record on the way through it. */
+export type Walked = {
+  readonly id: string;
+  readonly position: string;
+  readonly anchor: AnchorKind;
+  /** Where its packed id begins and ends. That of its anchor begins at `anchorAt` and ends there. */
+  readonly idStart: number;
+  readonly idEnd: number;
+};
+
+/**
+ * Walks a record that somebody else wrote, filed under its first member and before no other. What it says is within the
+ * limits of `whyNotApplied`; the place then stands behind it.
+ *
+ * @throws RangeError when `writeRecord` would not have written it so, or it does not end within the bytes.
+ */
+export function checkRecord(place: Place, words: Dictionary): Walked {
+  const flags = place.bytes.view.getUint32(place.at + flagsAt);
+  const members = (flags >>> membersShift) & membersMask;
+  const anchor = (flags >>> anchorShift) & 0b1111;
+  const basis = (flags >>> basisShift) & 0b11;
+  insist(flags >>> (membersShift + anchorOrder.length) === 0 && (flags & hasNext) === 0);
+  insist((flags & effectMask) < effects.length && basis <= bases.length);
+  insist(((flags >>> reachShift) & 0b11) < reaches.length);
+  insist(members !== 0 && anchor === lowestBit(members));
+  place.at += nextAt;
+  let matchUnits = checkText(place);
+  const idStart = place.at;
+  const idUnits = checkText(place);
+  insist(idUnits > 0 && idUnits <= textUnitsMax);
+  const idEnd = place.at;
+  const id = unpackText({ bytes: place.bytes, at: idStart });
+  const epoch = readWord(words, place);
+  const seq = readVarint(place);
+  insist(epochShape.test(epoch) && Number.isSafeInteger(seq));
+  checkTimes(flags, timeOfId(id), place);
+  insist(checkWord(words, place) <= textUnitsMax);
+  for (let kind = anchor + 1; kind < anchorOrder.length; kind += 1) {
+    if (members & (1 << kind))
+      matchUnits += anchorOrder[kind] === 'iss' ? checkWord(words, place) : checkText(place);
+  }
+  insist(matchUnits <= matchUnitsMax);
+  if (flags & hasStepUp) checkObligation(place);
+  if (flags & hasRestrict) checkObligation(place);
+  insist(!(flags & hasAgent) || checkText(place) <= textUnitsMax);
+  return { id, position: formatPosition({ epoch, seq }), anchor, idStart, idEnd };
+}
+
+/** When it was committed and until when it counts, and the signal's id, which begins with a time. */
+function checkTimes(flags: number, idTime: number, place: Place): void {
+  const committedAtMs = readSigned(place) + idTime;
+  insist(Number.isSafeInteger(committedAtMs));
+  if (flags & hasUlidSignal) {
+    const signalTime = readSigned(place) + idTime;
+    insist(signalTime > 0 && signalTime < ulidTimeMax);
+  }
+  insist(checkText(place) <= textUnitsMax);
+  const committed = Math.floor(committedAtMs / 1000);
+  const cutOff = flags & hasCutOff ? readSigned(place) + committed : undefined;
+  const lapsesAt = flags & hasLapse ? readSigned(place) + (cutOff ?? committed) : undefined;
+  insist(isWhole(cutOff) && isWhole(lapsesAt));
+}
+
+function checkObligation(place: Place): void {
+  const start = place.at;
+  checkText(place);
+  const json = JSON.parse(unpackText({ bytes: place.bytes, at: start })) as Json;
+  insist(isShallow(json, entryDepthMax) && isObligation(json));
+}
+
+function insist(holds: boolean): void {
+  if (!holds) throw new RangeError('not a record');
+}
+
+const lowestBit = (bits: number): number => 31 - Math.clz32(bits & -bits);
+
 /** The kind of the record's anchor. Its value begins at `anchorAt`, packed. */
 export const anchorKindAt = (view: DataView, at: number): AnchorKind =>
   (view.getUint32(at + flagsAt) >>> anchorShift) & 0b1111;
@@ -182,6 +262,7 @@ function readMatch(flags: number, anchorValue: string, words: Dictionary, place:
 const idLength = 30;
 const timeStart = 4;
 const timeEnd = 14;
+const ulidTimeMax = 32 ** (timeEnd - timeStart);
 
 /** Milliseconds that the id says; 0 where it says none. What is subtracted when writing is added when reading. */
 function timeOfId(id: string): number {

@@ -10,8 +10,8 @@ import {
   type Ref,
   release,
 } from './arena.ts';
-import { type Bytes, createBytes, sameBytes } from './bytes.ts';
-import { createDictionary, type Dictionary } from './dictionary.ts';
+import { type Bytes, copyBytes, createBytes, type Place, sameBytes } from './bytes.ts';
+import type { Dictionary } from './dictionary.ts';
 import { createHashIndex, findRef, type HashIndex, insertRef, removeRef, replaceRef } from './hash-index.ts';
 import { createHashKey, type HashKey, keyedHash } from './keyed-hash.ts';
 import { endOfText, packText } from './packed-text.ts';
@@ -33,30 +33,32 @@ export type Store = {
   readonly isWanted: (ref: Ref) => boolean;
 };
 
-/** The packed value that is being looked for, at the start of `scratch`. */
-type Wanted = { kind: record.AnchorKind; length: number };
+/** The packed value that is being looked for. */
+type Wanted = { kind: record.AnchorKind; bytes: Bytes; at: number; length: number };
 
 /** A kind beside those of anchors. */
 const idKind = record.anchorOrder.length;
+const workloadKind = record.kindOf('workload');
 /** From here on an entry is filed under another of its members, if that has fewer. */
 const crowd = 8;
 
-export function createStore(): Store {
+/** Records are read and written with these words. It begins with room for so many. */
+export function createStore(words: Dictionary, expected: number): Store {
   const arena = createArena();
   const key = createHashKey();
   const scratch = createBytes(blockBytesMax);
-  const wanted: Wanted = { kind: 0, length: 0 };
+  const wanted: Wanted = { kind: 0, bytes: scratch, at: 0, length: 0 };
   return {
     arena,
-    words: createDictionary(),
+    words,
     key,
-    byId: createHashIndex((ref) => hashOf(arena, key, idKind, ref)),
-    byAnchor: createHashIndex((ref) => hashOf(arena, key, anchorKindOf(arena, ref), ref)),
+    byId: createHashIndex((ref) => hashOf(arena, key, idKind, ref), expected),
+    byAnchor: createHashIndex((ref) => hashOf(arena, key, anchorKindOf(arena, ref), ref), expected),
     anchors: new Uint32Array(record.anchorOrder.length),
     wildcardLengths: new Map(),
     scratch,
     wanted,
-    isWanted: (ref) => holdsWanted(arena, scratch, wanted, ref),
+    isWanted: (ref) => holdsWanted(arena, wanted, ref),
   };
 }
 
@@ -86,6 +88,28 @@ export function addEntry(store: Store, entry: PutEntry): void {
   if (head !== 0) return replaceRef(store.byAnchor, hash, head, ref);
   insertRef(store.byAnchor, hash, ref);
   countAnchor(store, record.kindOf(anchor), entry.match[anchor] ?? '', 1);
+}
+
+/**
+ * The same for a record that `checkRecord` has passed, from its place to `end`: as a rule its bytes are taken as they
+ * are. `false`: its id is there, and nothing was done.
+ */
+export function addRecord(store: Store, { bytes, at }: Place, end: number, walked: record.Walked): boolean {
+  const { anchor, idStart, idEnd } = walked;
+  const idHash = wantPacked(store, idKind, bytes, idStart, idEnd);
+  if (findRef(store.byId, idHash, store.isWanted) !== 0) return false;
+  const hash = wantPacked(store, anchor, bytes, record.anchorAt(bytes.view, at), idStart);
+  if (anchor === workloadKind || findRef(store.byAnchor, hash, store.isWanted) !== 0) {
+    addEntry(store, record.readRecord({ bytes, at }, store.words));
+    return true;
+  }
+  const ref = allocate(store.arena, end - at);
+  const from = at + blockHeadBytes;
+  copyBytes(bytes, from, chunkOf(store.arena, ref), offsetOf(ref) + blockHeadBytes, end - from);
+  insertRef(store.byId, idHash, ref);
+  insertRef(store.byAnchor, hash, ref);
+  countAnchor(store, anchor, '', 1);
+  return true;
 }
 
 export function removeEntry(store: Store, ref: Ref, { id, match }: PutEntry): void {
@@ -144,7 +168,7 @@ function crowdAt(store: Store, head: Ref): number {
 
 function countAnchor({ anchors, wildcardLengths }: Store, kind: number, value: string, by: 1 | -1): void {
   anchors[kind] = (anchors[kind] ?? 0) + by;
-  if (record.anchorOrder[kind] !== 'workload' || !value.endsWith('/*')) return;
+  if (kind !== workloadKind || !value.endsWith('/*')) return;
   const count = (wildcardLengths.get(value.length) ?? 0) + by;
   if (count === 0) wildcardLengths.delete(value.length);
   else wildcardLengths.set(value.length, count);
@@ -154,13 +178,21 @@ function countAnchor({ anchors, wildcardLengths }: Store, kind: number, value: s
 function want(store: Store, kind: number, value: string): number {
   const place = { bytes: store.scratch, at: 0 };
   packText(value, place);
-  store.wanted.kind = kind;
-  store.wanted.length = place.at;
+  return wantPacked(store, kind, store.scratch, 0, place.at);
+}
+
+/** The value is packed already, and stays where it is. */
+function wantPacked(store: Store, kind: number, bytes: Bytes, at: number, end: number): number {
+  const { wanted } = store;
+  wanted.kind = kind;
+  wanted.bytes = bytes;
+  wanted.at = at;
+  wanted.length = end - at;
   return hashWanted(store);
 }
 
-const hashWanted = ({ key, scratch, wanted }: Store): number =>
-  keyedHash(key, wanted.kind, scratch.view, 0, wanted.length);
+const hashWanted = ({ key, wanted: { kind, bytes, at, length } }: Store): number =>
+  keyedHash(key, kind, bytes.view, at, length);
 
 const anchorKindOf = (arena: Arena, ref: Ref): record.AnchorKind =>
   record.anchorKindAt(chunkOf(arena, ref).view, offsetOf(ref));
@@ -171,10 +203,10 @@ const valueAt = (arena: Arena, kind: number, ref: Ref): number =>
     ? record.idAt({ bytes: chunkOf(arena, ref), at: offsetOf(ref) })
     : record.anchorAt(chunkOf(arena, ref).view, offsetOf(ref));
 
-function holdsWanted(arena: Arena, scratch: Bytes, { kind, length }: Wanted, ref: Ref): boolean {
+function holdsWanted(arena: Arena, { kind, bytes, at, length }: Wanted, ref: Ref): boolean {
   const { buffer } = chunkOf(arena, ref);
   if (kind !== idKind && anchorKindOf(arena, ref) !== kind) return false;
-  return sameBytes(scratch.buffer, 0, buffer, valueAt(arena, kind, ref), length);
+  return sameBytes(bytes.buffer, at, buffer, valueAt(arena, kind, ref), length);
 }
 
 function hashOf(arena: Arena, key: HashKey, kind: number, ref: Ref): number {

@@ -64,7 +64,9 @@ describe('what is sent to the hub', () => {
         closed = true;
       });
     });
-    await expect(loadSnapshot(transport, false, new AbortController().signal)).rejects.toThrow('503');
+    await expect(
+      loadSnapshot(transport, { compress: false, packed: true }, new AbortController().signal),
+    ).rejects.toThrow('503');
     await expect.poll(() => closed).toBe(true);
   });
 });

@@ -22,7 +22,7 @@ forEachDatabase('GET /v1/feed?wait=changes', (fixture) => {
   };
 
   it('answers at once what came after the position, and where to go on', async () => {
-    const { cursor } = hub.points.memory.view();
+    const { cursor } = hub.points.memory.view('lines');
     const [one, two] = [aRevocation(), aRevocation()];
     await put(fixture.database, one, two);
     await hub.points.memory.refresh();
@@ -35,7 +35,7 @@ forEachDatabase('GET /v1/feed?wait=changes', (fixture) => {
   });
 
   it('waits for the next entry when there is none', async () => {
-    const { cursor } = hub.points.memory.view();
+    const { cursor } = hub.points.memory.view('lines');
     const polled = poll(`from=${cursor}`);
     while (hub.points.connections.count === 0) await new Promise(setImmediate);
     const entry = aRevocation();
@@ -60,7 +60,7 @@ forEachDatabase('GET /v1/feed?wait=changes', (fixture) => {
       return instances[0]?.state;
     };
     expect(await stateNow()).toBe('silent');
-    const polled = poll(`from=${hub.points.memory.view().cursor}`, one);
+    const polled = poll(`from=${hub.points.memory.view('lines').cursor}`, one);
     while (hub.points.connections.count === 0) await new Promise(setImmediate);
     expect(await stateNow()).toBe('connected');
     hub.time.aheadMs += 12_000;
@@ -113,7 +113,7 @@ forEachDatabase('GET /v1/feed?wait=changes', (fixture) => {
   });
 
   it('says nothing of an epoch that was opened while it waited: the next request is told to take a snapshot', async () => {
-    const { cursor } = hub.points.memory.view();
+    const { cursor } = hub.points.memory.view('lines');
     const polled = poll(`from=${cursor}`);
     while (hub.points.connections.count === 0) await new Promise(setImmediate);
     await fixture.database.pool.query("UPDATE hub.feed_head SET epoch = 'abcdef01'");
@@ -128,7 +128,7 @@ forEachDatabase('GET /v1/feed?wait=changes', (fixture) => {
   });
 
   it('gives a thousand at a time, and a heartbeat only with the last', async () => {
-    const { cursor } = hub.points.memory.view();
+    const { cursor } = hub.points.memory.view('lines');
     await putMany(fixture.database, 1_200);
     await hub.points.memory.refresh();
     const first = await poll(`from=${cursor}`);

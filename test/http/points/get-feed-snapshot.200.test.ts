@@ -1,8 +1,17 @@
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { request } from 'node:http';
+import { Readable } from 'node:stream';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { PutEntry, SnapshotHeader, SnapshotTrailer } from '../../../src/core/feed.ts';
+import {
+  packedSnapshotType,
+  type PackedSnapshotHeader,
+  type PutEntry,
+  type SnapshotHeader,
+  type SnapshotTrailer,
+} from '../../../src/core/feed.ts';
 import { createRevocationCache } from '../../../src/enforcement/cache.ts';
+import { dictionaryOf } from '../../../src/enforcement/cache/dictionary.ts';
+import { readPackedBody } from '../../../src/enforcement/packed-body.ts';
 import { asInstance, asWatcher, type PointsHub, startPointsHub } from '../../points/support/points-hub.ts';
 import { isEntry, openSse } from '../../points/support/sse.ts';
 import { lift, putMany } from '../../points/support/write-feed.ts';
@@ -36,6 +45,34 @@ forEachDatabase('GET /v1/feed/snapshot', (fixture) => {
   });
 
   it.each([
+    ['identity', (body: Buffer) => body],
+    ['gzip', gunzipSync],
+    ['br', brotliDecompressSync],
+  ])(
+    'ADR 17: is the same packed for who names that type, and for nobody else; %s',
+    async (encoding, open) => {
+      const lines = parse(await take());
+      const accept = `${packedSnapshotType}, application/x-ndjson;q=0.5`;
+      const taken = await take({ accept, 'accept-encoding': encoding });
+      expect(taken.headers['content-type']).toBe(packedSnapshotType);
+      expect(taken.headers['vary']).toBe('Accept, Accept-Encoding');
+      const body = readPackedBody(Readable.from([open(taken.body)]));
+      const { words, ...header } = JSON.parse(await body.line()) as PackedSnapshotHeader;
+      expect(header).toEqual(lines.header);
+      const cache = createRevocationCache({ words: dictionaryOf(words), expected: header.count });
+      await body.rows((row) => cache.applyRow(row));
+      expect(JSON.parse(await body.line())).toEqual(lines.trailer);
+      await body.end();
+      expect(cache.digest()).toBe(lines.trailer.digest);
+      const byId = (entries: Iterable<PutEntry>) =>
+        [...entries].sort((left, right) => (left.id < right.id ? -1 : 1));
+      expect(byId(cache.entries())).toEqual(byId(lines.entries));
+      for (const other of ['*/*', 'application/*', `${packedSnapshotType};q=0`, 'application/x-ndjson'])
+        expect((await take({ accept: other })).headers['content-type']).toBe('application/x-ndjson');
+    },
+  );
+
+  it.each([
     ['gzip', 'gzip', gunzipSync],
     ['gzip, deflate, br', 'gzip', gunzipSync],
     ['br', 'br', brotliDecompressSync],
@@ -44,7 +81,7 @@ forEachDatabase('GET /v1/feed/snapshot', (fixture) => {
     const plain = await take();
     const compressed = await take({ 'accept-encoding': asked });
     expect(compressed.headers['content-encoding']).toBe(chosen);
-    expect(compressed.headers['vary']).toBe('Accept-Encoding');
+    expect(compressed.headers['vary']).toBe('Accept, Accept-Encoding');
     expect(compressed.body.length).toBeLessThan(plain.body.length / 2);
     expect(decompress(compressed.body).equals(plain.body)).toBe(true);
   });

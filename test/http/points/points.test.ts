@@ -47,7 +47,7 @@ forEachDatabase('/v1/points', (fixture) => {
   });
 
   it('GET /v1/points 200 and /v1/points/:name 200: every instance with what it declared and how far it is', async () => {
-    const { cursor } = hub.points.memory.view();
+    const { cursor } = hub.points.memory.view('lines');
     await hub.post('/v1/points/receipts', aReceipt({ applied: cursor }), asInstance('edge', 'one'));
     await hub.post(
       '/v1/points/receipts',

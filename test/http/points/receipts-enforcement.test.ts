@@ -35,7 +35,7 @@ forEachDatabase('receipts and enforcement', (fixture) => {
       entryId: entry.id,
       place: { signalId: entry.signalId, lastSeq: place!.seq },
       seq: place!.seq,
-      cursor: hub.points.memory.view().cursor,
+      cursor: hub.points.memory.view('lines').cursor,
     };
   };
   const enforcement = async (id: string) =>
@@ -129,7 +129,7 @@ forEachDatabase('receipts and enforcement', (fixture) => {
     const entry = aRevocation();
     hub.signals.set(entry.signalId, { lastSeq: await replace(fixture.database, before.id, entry) });
     await hub.points.memory.refresh();
-    const { cursor } = hub.points.memory.view();
+    const { cursor } = hub.points.memory.view('lines');
     await receipt('one', { applied: cursor, refused: [{ id: entry.id, why: 'v2 is unknown' }] });
     await receipt('two', { applied: cursor });
     expect(await enforcement(entry.signalId)).toMatchObject({ state: 'partial', applied: 1 });
