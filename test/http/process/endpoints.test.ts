@@ -92,7 +92,7 @@ describe('GET /openapi.json', () => {
 
   it.each([
     ['GET /v1/feed', ['application/json', 'text/event-stream']],
-    ['GET /v1/feed/snapshot', ['application/x-ndjson']],
+    ['GET /v1/feed/snapshot', ['application/vnd.caep-hub.packed-1', 'application/x-ndjson']],
     ['GET /v1/signals/{id}/enforcement', ['application/json', 'text/event-stream']],
   ])('says what %s answers', async (name, types) => {
     const [, operation] = (await operations()).find(([one]) => one === name) ?? [];
