@@ -32,3 +32,9 @@ ALTER TABLE hub.signing_keys
   ADD CONSTRAINT signing_keys_generation UNIQUE (purpose, algorithm, generation);
 ALTER TABLE hub.signing_keys ALTER COLUMN purpose DROP DEFAULT;
 DROP TABLE hub.authorization_keys;
+
+-- Every URL that the hub has gone by; the newest is what it is. Kills of its clients name them at one of these.
+CREATE TABLE hub.own_issuers (
+  url text PRIMARY KEY,
+  since_ms bigint NOT NULL
+);

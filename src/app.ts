@@ -52,16 +52,21 @@ export type Listening = {
  */
 export async function createApp(config: Config, log: Log, clock: Clock = systemClock): Promise<App> {
   const closers = createClosers((part, error) => log.error({ err: error, part }, 'a part did not close'));
+  const orClose = <T>(start: () => Promise<T>): Promise<T> =>
+    start().catch(async (error: unknown) => {
+      await closers.closeAll();
+      throw error;
+    });
   try {
     const platform = await openPlatform(config, log, clock, closers);
     const server = await wire(platform, config, closers);
     return {
       async listen() {
-        const url = await listenOn(server, config.host, config.port).catch(async (error: unknown) => {
-          await closers.closeAll();
-          throw error;
+        const url = await orClose(async () => {
+          const found = await listenOn(server, config.host, config.port);
+          await platform.publicUrl.listensAt(found);
+          return found;
         });
-        platform.publicUrl.listensAt(url);
         const { adminTokenPath, database, version } = platform;
         return {
           url,

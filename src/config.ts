@@ -70,6 +70,13 @@ export const configSchema = Type.Object({
       pattern: publicUrlPattern,
     }),
   ),
+  ACCEPT_NEW_ISSUER: Type.Optional(
+    Type.String({
+      description:
+        'The new PUBLIC_URL once more, where it changes while there are streams: without it, or `serve --accept-new-issuer`, the hub does not start, for receivers would refuse what it sends (see docs/streams.md).',
+      pattern: publicUrlPattern,
+    }),
+  ),
   DATA_DIR: Type.String({
     description:
       'Directory of the embedded database, of the admin token and of the secrets key. One process holds it.',
@@ -148,6 +155,8 @@ export type Config = {
   /** Absent: plain http. */
   readonly tls?: TlsFiles;
   readonly publicUrl?: string;
+  /** The one that may be new to receivers of streams; `true`: whichever it is. */
+  readonly acceptNewIssuer?: string | true;
   readonly dataDir: Variables['DATA_DIR'];
   readonly databaseUrl?: Secret;
   readonly redisUrl?: Secret;
@@ -261,7 +270,7 @@ function halfOfTls({ TLS_CERT_FILE, TLS_KEY_FILE, PUBLIC_URL }: Variables): read
 }
 
 function toConfig(given: Variables): Config {
-  const { PUBLIC_URL, TLS_CERT_FILE, TLS_KEY_FILE, EXTRA_CA_FILE } = given;
+  const { PUBLIC_URL, ACCEPT_NEW_ISSUER, TLS_CERT_FILE, TLS_KEY_FILE, EXTRA_CA_FILE } = given;
   return {
     host: given.HOST,
     port: given.PORT,
@@ -269,6 +278,7 @@ function toConfig(given: Variables): Config {
       ? {}
       : { tls: { certFile: TLS_CERT_FILE, keyFile: TLS_KEY_FILE } }),
     ...(PUBLIC_URL === undefined ? {} : { publicUrl: PUBLIC_URL }),
+    ...(ACCEPT_NEW_ISSUER === undefined ? {} : { acceptNewIssuer: ACCEPT_NEW_ISSUER }),
     dataDir: given.DATA_DIR,
     ...(given.DATABASE_URL === undefined ? {} : { databaseUrl: new Secret(given.DATABASE_URL) }),
     ...(given.REDIS_URL === undefined ? {} : { redisUrl: new Secret(given.REDIS_URL) }),

@@ -4,6 +4,7 @@ import { homedir } from 'node:os';
 import type { App, Listening } from './app.ts';
 import { type ExitCode, exitCodes } from './cli/exit-codes.ts';
 import { runCommandLine } from './cli/program.ts';
+import type { ServeOptions } from './cli/surroundings.ts';
 import { parseConfig } from './config.ts';
 import { isProblem } from './core/problem.ts';
 import { createLog, type Log } from './http/log.ts';
@@ -53,9 +54,9 @@ function endUnread(error: NodeJS.ErrnoException): void {
 }
 
 /** Starts the hub, which then runs until it is told to stop. JSON lines go to stdout, what people read to stderr. */
-async function serve(): Promise<ExitCode> {
+async function serve(options: ServeOptions): Promise<ExitCode> {
   try {
-    const config = parseConfig(process.env);
+    const config = { ...parseConfig(process.env), ...options };
     const log = createLog(config.logLevel, process.stdout);
     // A hub whose log nobody reads is to be seen as such, and not to end as if it were well.
     for (const output of [process.stdout, process.stderr]) output.off('error', endUnread);

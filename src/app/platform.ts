@@ -4,6 +4,7 @@ import { createAnnouncer } from '../adapters/postgres/announcer.ts';
 import { readDatabaseIdentity } from '../adapters/postgres/database-identity.ts';
 import { openDatabase, type Database } from '../adapters/postgres/database.ts';
 import { migrate } from '../adapters/postgres/migrate.ts';
+import { takeIssuer } from '../adapters/postgres/own-issuers.ts';
 import { createTokenStore } from '../adapters/postgres/token-store.ts';
 import { createRedisAnnouncer } from '../adapters/redis/announcer.ts';
 import { openRedis, type RedisServer } from '../adapters/redis/connections.ts';
@@ -71,6 +72,10 @@ export async function openPlatform(
   closers.add('database', () => database.close());
   const applied = await migrate(database, migrations);
   if (applied.length > 0) log.info({ migrations: applied }, 'the database was migrated');
+  const publicUrl = createPublicUrl(config, (url) =>
+    takeIssuer(database, { url, accepted: config.acceptNewIssuer ?? false, atMs: clock.nowMs() }),
+  );
+  await publicUrl.takeIfKnown();
   const redis = config.redisUrl === undefined ? undefined : await openRedisOf(config.redisUrl, database, log);
   closers.add('Redis', () => redis?.close());
   const onError = warn(log, 'other nodes were not woken; they look by themselves');
@@ -94,7 +99,7 @@ export async function openPlatform(
     log,
     version: (JSON.parse(readFileSync(packageFile, 'utf8')) as { version: string }).version,
     deriveKey: createKeyring(secretsKey.secret),
-    publicUrl: createPublicUrl(config),
+    publicUrl,
     outboundAllow: config.outboundAllow,
     fetch: await openFetch(config, closers),
     ...(adminToken.path === undefined ? {} : { adminTokenPath: adminToken.path }),

@@ -9,16 +9,27 @@ export type PublicUrl = {
   readonly path: string;
   /** Nobody on another machine comes by it. */
   readonly isLoopback: boolean;
-  /** Tells which port was found. */
-  listensAt(url: string): void;
+  /** What it was before. */
+  readonly formerly: () => readonly string[];
+  /** Where it is known before the hub listens, it is taken then; `take` answers what the hub was called before. */
+  takeIfKnown(): Promise<void>;
+  /** Tells which port was found, and takes it where it was not taken before. */
+  listensAt(url: string): Promise<void>;
 };
 
 type PublicUrlOptions = Pick<Config, 'publicUrl' | 'port' | 'tls'>;
 
-export function createPublicUrl({ publicUrl: given, port, tls }: PublicUrlOptions): PublicUrl {
+export function createPublicUrl(
+  { publicUrl: given, port, tls }: PublicUrlOptions,
+  take: (url: string) => Promise<readonly string[]>,
+): PublicUrl {
   const atPort = (found: number | string): string =>
     `${tls === undefined ? 'http' : 'https'}://localhost:${found}`;
   let known = given ?? (port === 0 ? undefined : atPort(port));
+  let former: readonly string[] | undefined;
+  async function takeIfKnown(): Promise<void> {
+    if (known !== undefined) former ??= await take(known);
+  }
   return {
     get() {
       if (known === undefined) throw new Error('the hub has no URL before it listens on a port');
@@ -26,8 +37,11 @@ export function createPublicUrl({ publicUrl: given, port, tls }: PublicUrlOption
     },
     path: given === undefined ? '' : new URL(given).pathname.replace(/\/$/, ''),
     isLoopback: given === undefined || isLoopback(new URL(given).hostname),
-    listensAt(url) {
+    formerly: () => former ?? [],
+    takeIfKnown,
+    async listensAt(url) {
       known ??= atPort(new URL(url).port);
+      await takeIfKnown();
     },
   };
 }

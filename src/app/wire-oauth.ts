@@ -5,8 +5,9 @@ import { createUsedProofs } from '../adapters/postgres/used-proofs.ts';
 import { createTokenEndpoint } from '../adapters/oidc-provider/token-endpoint.ts';
 import { createAccessTokens } from '../authorization/access-tokens.ts';
 import { type CallerIssuers, createCallerIssuers } from '../authorization/caller-issuers.ts';
+import { authorizationServerOf } from '../authorization/metadata.ts';
 import { createClientDirectory } from '../authorization/client-directory.ts';
-import { whatIsDenied } from '../authorization/own-revocations.ts';
+import { underAllNames, whatIsDenied } from '../authorization/own-revocations.ts';
 import type {
   AuthorizationKey,
   AuthorizationKeys,
@@ -44,7 +45,7 @@ export async function wireOauth(server: HubServer, hub: Hub, { points, tokens, k
   const parts = {
     issuer: publicUrl.get,
     clients: createClientDirectory({ store, announcer }),
-    revocations: revocationsOf(points),
+    revocations: revocationsOf(points, publicUrl),
     used,
   };
   const accessTokens = createAccessTokens({
@@ -136,8 +137,11 @@ function byCurrentKey(
 }
 
 /** What cannot be read now is answered from what is known, as a point does. */
-const revocationsOf = ({ memory }: Points): Revocations => ({
-  lookup: memory.check,
+const revocationsOf = ({ memory }: Points, publicUrl: Hub['publicUrl']): Revocations => ({
+  lookup: underAllNames(memory.check, () => ({
+    now: authorizationServerOf(publicUrl.get()),
+    before: publicUrl.formerly().map(authorizationServerOf),
+  })),
   catchUp: () => memory.refresh().catch(() => undefined),
   onNews(listener) {
     memory.onNews(listener);

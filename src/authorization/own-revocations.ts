@@ -17,6 +17,27 @@ const namingMembers = ['client_id', 'sub', 'jkt', 'jti', 'token_sha256'] as cons
 export const thoseNamingTheCaller = (entries: readonly CheckableEntry[]): readonly CheckableEntry[] =>
   entries.filter(({ match }) => namingMembers.some((member) => match[member] !== undefined));
 
+/**
+ * What names a client of ours at an issuer that we were before names it still: a kill must not end because the hub was
+ * given another URL.
+ */
+export const underAllNames =
+  (
+    lookup: Revocations['lookup'],
+    issuers: () => { readonly now: string; readonly before: readonly string[] },
+  ): Revocations['lookup'] =>
+  (context) => {
+    const { now, before } = issuers();
+    const found = lookup(context);
+    if (context.iss !== now || before.length === 0) return found;
+    const asBefore = before.flatMap((iss) =>
+      lookup({ ...context, iss })
+        .filter(({ match }) => match.iss === iss)
+        .map((entry) => ({ ...entry, match: { ...entry.match, iss: now } })),
+    );
+    return [...found, ...asBefore];
+  };
+
 /** Whom a denial keeps from getting a token now: the client, or only the key that it came with. */
 export function whatIsDenied(
   { lookup }: Pick<Revocations, 'lookup'>,

@@ -22,7 +22,7 @@ import { findConnection, isPrivate } from './connection.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
 import { createHub } from './hub.ts';
 import { createScreen, type Screen } from './screen.ts';
-import type { Surroundings } from './surroundings.ts';
+import type { ServeOptions, Surroundings } from './surroundings.ts';
 
 const endings = `
 Exit codes:
@@ -77,9 +77,15 @@ function createProgram(bind: Bind, screen: Screen, surroundings: Surroundings): 
     })
     .exitOverride()
     .addHelpText('after', endings);
-  bind(
-    program.command('serve').description('run the hub; the environment configures it (docs/operations.md)'),
-    async () => serve(),
+  bind<ServeOptions>(
+    program
+      .command('serve')
+      .description('run the hub; the environment configures it (docs/operations.md)')
+      .option(
+        '--accept-new-issuer',
+        'start with another PUBLIC_URL than streams know it by (docs/streams.md)',
+      ),
+    async (_context, { acceptNewIssuer }) => serve(acceptNewIssuer === true ? { acceptNewIssuer } : {}),
   );
   addKillCommand(program, bind);
   addLiftCommands(program, bind);

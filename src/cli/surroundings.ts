@@ -13,8 +13,11 @@ export type Surroundings = {
   /** From the first call on, Ctrl-C aborts this instead of ending the process. */
   readonly interrupted: () => AbortSignal;
   /** Starts the hub; it goes on when this resolves. */
-  readonly serve: () => Promise<ExitCode>;
+  readonly serve: (options: ServeOptions) => Promise<ExitCode>;
 };
+
+/** `acceptNewIssuer`: its receivers may come to know it by another URL than before. */
+export type ServeOptions = { readonly acceptNewIssuer?: true };
 
 export type Terminal = {
   write(text: string): unknown;

@@ -6,7 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findConnection, isPrivate } from '../../src/cli/connection.ts';
+import { exitCodes } from '../../src/cli/exit-codes.ts';
 import { cutTo, printable } from '../../src/cli/screen.ts';
+import type { Surroundings } from '../../src/cli/surroundings.ts';
 import { type Hub, startHub } from '../support/a-hub.ts';
 import { asCaller, runCli } from './support/run-cli.ts';
 
@@ -70,6 +72,17 @@ describe('exit codes of DESIGN §13', () => {
     const none = await runCli(['token', 'list', '--hub', hub.url]);
     expect(none.exitCode).toBe(2);
     expect(none.stderr).toContain('CAEP_HUB_TOKEN');
+  });
+
+  it('serve hands on that another issuer is accepted, and only then', async () => {
+    const asked: object[] = [];
+    const serve: Surroundings['serve'] = async (options) => {
+      asked.push(options);
+      return exitCodes.done;
+    };
+    await runCli(['serve'], { serve });
+    await runCli(['serve', '--accept-new-issuer'], { serve });
+    expect(asked).toEqual([{}, { acceptNewIssuer: true }]);
   });
 
   it('1 for a bug, with its trace', async () => {

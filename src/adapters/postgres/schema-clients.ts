@@ -27,6 +27,11 @@ export const callerIssuers = hub.table('caller_issuers', {
   updatedAtMs: count('updated_at_ms').notNull(),
 });
 
+export const ownIssuers = hub.table('own_issuers', {
+  url: text('url').primaryKey(),
+  sinceMs: count('since_ms').notNull(),
+});
+
 export const usedProofs = hub.table('used_proofs', {
   id: text('id').primaryKey(),
   expiresAtMs: count('expires_at_ms').notNull(),
