@@ -6,7 +6,7 @@ import { createReceiptStore } from '../adapters/postgres/receipt-store.ts';
 import { createFindSignalSeq } from '../adapters/postgres/signal-seq.ts';
 import type { Clock } from '../adapters/system/clock.ts';
 import { newId } from '../adapters/system/ids.ts';
-import { makeToken } from '../authorization/make-token.ts';
+import { checkToken, makeToken } from '../authorization/make-token.ts';
 import type { Part } from '../http/readiness.ts';
 import type { HubServer } from '../http/server.ts';
 import type { IssuerDirectory } from '../issuers/issuer-directory.ts';
@@ -14,6 +14,8 @@ import { openPoints, type Points } from '../points/points.ts';
 import { enforcementRoutes, feedRoutes, pointRoutes, receiptRoutes } from '../points/routes.ts';
 import type { Hub } from './platform.ts';
 import type { Tokens } from './wire-tokens.ts';
+
+const tokenOf = (point: string) => ({ actor: point, scopes: ['point'], point }) as const;
 
 /** A node that has not read the feed for longer is not asked: three looks in a row failed. */
 const feedAgeMaxMs = 3_000;
@@ -42,9 +44,9 @@ export async function wirePoints(
     listIssuers: issuers.all,
     deriveKey: hub.deriveKey,
     watchToken: tokens.onTokenEnded,
+    checkToken: (point, caller) => checkToken(tokenOf(point), caller),
     async issueToken(point, caller, correlationId) {
-      const request = { actor: point, scopes: ['point'], point } as const;
-      const made = await makeToken(request, caller, correlationId, {
+      const made = await makeToken(tokenOf(point), caller, correlationId, {
         store: tokens.store,
         nowMs: clock.nowMs,
         newId,

@@ -3,7 +3,7 @@ import type { AuditStore } from '../audit/ports.ts';
 import { createRefusalLog } from '../audit/refusal-log.ts';
 import { createCallerDirectory } from '../authorization/caller-directory.ts';
 import { createTokenEndings, type TokenEndings } from '../authorization/token-endings.ts';
-import { isAccessTokenId } from '../authorization/access-tokens.ts';
+import { isAccessTokenId } from '../authorization/token-holder.ts';
 import { warn, type Hub } from './platform.ts';
 
 /** How often refused attempts of past minutes and the last use of tokens are written. */

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import { tokenId, type Millis, type TokenId } from '../core/vocabulary.ts';
+import type { Millis, TokenId } from '../core/vocabulary.ts';
 import { proofAgeMaxSeconds, proofAheadMaxSeconds } from '../enforcement/dpop-rules.ts';
 import type { Access } from '../enforcement/enforcer-access.ts';
 import type { Presented } from '../enforcement/enforcer-judge.ts';
@@ -15,7 +15,7 @@ import type { CallerIssuers } from './caller-issuers.ts';
 import { authorizationServerOf, pathOf, resourceMetadataUrlOf } from './metadata.ts';
 import type { AuthorizationKeys, Revocations, UsedProofs } from './ports.ts';
 import type { TokenEndings } from './token-endings.ts';
-import { callerOf, type Holder, holderOf } from './token-holder.ts';
+import { callerOf, type Holder, holderOf, idOf } from './token-holder.ts';
 
 /** Of tokens that passed, what a watch must know. More tokens at once, and the feed of the oldest ends. */
 const presentedMax = 20_000;
@@ -111,13 +111,6 @@ export function createAccessTokens(
     close: watches.close,
   };
 }
-
-/** What no id of an API token begins with. */
-const idPrefix = 'at_';
-
-export const isAccessTokenId = (id: TokenId): boolean => id.startsWith(idPrefix);
-
-const idOf = ({ sha256 }: VerifiedToken): TokenId => tokenId(idPrefix + sha256);
 
 /** Not by name: what a token says that was not verified is nobody's word. */
 function turnedAway(outcome: Access | Refusal): CheckedToken {

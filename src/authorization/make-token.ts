@@ -2,6 +2,7 @@ import { Problem } from '../core/problem.ts';
 import { nameShape, pointName, sourceId, tokenId, type Millis, type SourceId } from '../core/vocabulary.ts';
 import { may, type Caller, type Scope } from '../http/caller.ts';
 import type { ApiToken, TokenStore } from './ports.ts';
+import { isAccessTokenId } from './token-holder.ts';
 import { hashSecret, makeTokenSecret } from './token-secret.ts';
 
 export type TokenRequest = {
@@ -26,7 +27,7 @@ const pointScopes: readonly Scope[] = ['point', 'feed.read'];
 const nameOfPoint = (point: string): string => `point:${point}`;
 
 /**
- * Makes a token that is no mightier than who asks for it. Without `admin` it has scopes that they have, their own name
+ * Makes a token that is no mightier than who asks for it, with an API token or as `admin`. Without `admin` it has scopes that they have, their own name
  * and source, ends when theirs expires, and is revoked with theirs; only who manages points may also make the tokens of
  * points, which do not expire, and end with the one that made them all the same.
  *
@@ -39,8 +40,7 @@ export async function makeToken(
   correlationId: string,
   { store, nowMs, newId }: MakeTokenOptions,
 ): Promise<{ readonly secret: string; readonly token: ApiToken }> {
-  refuseBadShape(request);
-  refuseEscalation(request, caller);
+  checkToken(request, caller);
   const atMs = nowMs();
   const secret = makeTokenSecret();
   const token: ApiToken = {
@@ -62,6 +62,12 @@ export async function makeToken(
     { actor: caller.actor, atMs, correlationId },
   );
   return { secret, token };
+}
+
+/** @throws Problem `insufficient-scope`, `invalid-request` for what `makeToken` makes for nobody like this caller. */
+export function checkToken(request: TokenRequest, caller: Caller): void {
+  refuseBadShape(request);
+  refuseEscalation(request, caller);
 }
 
 function refuseBadShape({ actor, source, scopes, point }: TokenRequest): void {
@@ -90,6 +96,11 @@ function refuseEscalation(request: TokenRequest, caller: Caller): void {
     throw insufficient(`Your token lacks ${lacking.join(', ')}, which it would grant.`, lacking);
   }
   if (may(caller, 'admin')) return;
+  if (isAccessTokenId(caller.tokenId)) {
+    throw insufficient('What it would make would outlive an access token, with which nothing ends.', [
+      'admin',
+    ]);
+  }
   const beyondPoint =
     request.point === undefined ? [] : request.scopes.filter((scope) => !pointScopes.includes(scope));
   if (beyondPoint.length > 0) {

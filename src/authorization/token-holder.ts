@@ -1,9 +1,16 @@
-import { clientId } from '../core/vocabulary.ts';
+import { clientId, tokenId, type TokenId } from '../core/vocabulary.ts';
 import { type Reason, reason } from '../enforcement/refusal.ts';
 import type { VerifiedToken } from '../enforcement/token.ts';
 import type { Caller } from '../http/caller.ts';
 import type { ClientDirectory } from './client-directory.ts';
 import type { ExternalClient, SpeakingClient } from './ports.ts';
+
+/** What no id of an API token begins with. */
+const idPrefix = 'at_';
+
+export const isAccessTokenId = (id: TokenId): boolean => id.startsWith(idPrefix);
+
+export const idOf = ({ sha256 }: VerifiedToken): TokenId => tokenId(idPrefix + sha256);
 
 /** Who a good token speaks for: the audit's name of it, and the client, unless there is none or its token will not do. */
 export type Holder = { readonly actor: string } & (

@@ -4,7 +4,7 @@ import type { Caller } from '../http/caller.ts';
 import type { AuditEntry } from '../pipeline/ports.ts';
 import type { FeedConnections } from './feed-connections.ts';
 import type { FeedMemory } from './feed-memory.ts';
-import type { Clock, IssuePointToken, Point, PointStore } from './ports.ts';
+import type { CheckPointToken, Clock, IssuePointToken, Point, PointStore } from './ports.ts';
 import type { ReceiptBook } from './receipt-book.ts';
 import { type PointReply, toPointReply } from './schemas.ts';
 
@@ -26,6 +26,7 @@ export type PointRegistryOptions = {
   readonly memory: Pick<FeedMemory, 'tail'>;
   readonly connections: Pick<FeedConnections, 'endPoint'>;
   readonly issueToken: IssuePointToken;
+  readonly checkToken: CheckPointToken;
   readonly clock: Clock;
 };
 
@@ -42,6 +43,7 @@ export function createPointRegistry(options: PointRegistryOptions): PointRegistr
     list: async () => (await store.list()).map(reply),
     show: async (name) => reply(await find(name)),
     async add({ name, expect = 1, ephemeral = false }, caller, correlationId) {
+      options.checkToken(pointName(name), caller);
       const point: Point = { name: pointName(name), expect, ephemeral, createdAtMs: clock.nowMs() };
       const audit = auditOf('point.added', point.name, caller, correlationId, clock);
       await store.add(point, { ...audit, detail: { expect, ephemeral } });

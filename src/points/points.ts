@@ -13,6 +13,7 @@ import type {
   DeriveKey,
   FeedLog,
   FindSignalSeq,
+  CheckPointToken,
   IssuePointToken,
   ListIssuers,
   PointStore,
@@ -45,6 +46,7 @@ export type PointsPorts = {
   readonly deriveKey: DeriveKey;
   readonly watchToken: WatchToken;
   readonly issueToken: IssuePointToken;
+  readonly checkToken: CheckPointToken;
   readonly findSignalSeq: FindSignalSeq;
   readonly limits?: Partial<FeedLimits>;
   readonly tailEntriesMax?: number;

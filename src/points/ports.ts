@@ -69,6 +69,8 @@ export type WatchToken = (
   token: { readonly tokenId: TokenId; readonly expiresAtMs?: Millis },
   callback: () => void,
 ) => () => void;
+/** Throws the problem with which `IssuePointToken` would refuse this caller: a point without a token is waited for in vain. */
+export type CheckPointToken = (point: PointName, caller: Caller) => void;
 /** Makes a token of scope `point`. The secret is shown once. */
 export type IssuePointToken = (
   point: PointName,

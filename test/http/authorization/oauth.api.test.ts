@@ -64,6 +64,26 @@ describe('RFC 6750 §3.1: an access token does what its scope says', () => {
   });
 });
 
+describe('what lives longer than an access token', () => {
+  it('403: is not made with one, and the answer says so; an administrator makes it', async () => {
+    const token = await aToken(await make({ scopes: ['points.write'] }));
+    for (const [path, body] of [
+      ['/v1/points', { name: 'edge-of-client', expect: 1 }],
+      ['/v1/tokens', { actor: 'edge-of-client', scopes: ['point'], point: 'edge-of-client' }],
+    ] as const) {
+      const refused = await hub.call('POST', path, { token, body });
+      expect([refused.status, refused.body]).toMatchObject([
+        403,
+        { code: 'insufficient-scope', scope: 'admin', detail: expect.stringContaining('outlive') },
+      ]);
+    }
+    expect((await hub.call('GET', '/v1/points')).text).not.toContain('edge-of-client');
+    const admin = await aToken(await make({ scopes: ['admin'] }));
+    const body = { actor: 'robot', scopes: ['signals.write'] };
+    expect((await hub.call('POST', '/v1/tokens', { token: admin, body })).status).toBe(201);
+  });
+});
+
 describe('RFC 9068 §4: what is no token of ours', () => {
   it('401: signed by somebody else, though it says the same', async () => {
     const made = await make();

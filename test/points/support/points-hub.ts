@@ -72,6 +72,7 @@ export async function startPointsHub(
       watches.set(id, callbacks.add(callback));
       return () => void callbacks.delete(callback);
     },
+    checkToken: () => undefined,
     issueToken: async (point) => ({ id: `tok_${point}`, secret: point }),
     findSignalSeq: async (id) => signals.get(id),
     ...ports,
