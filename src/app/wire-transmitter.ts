@@ -1,8 +1,10 @@
 import { createDeadLetters } from '../adapters/postgres/dead-letters.ts';
-import { readDeliveryCounts, sweepDeliveries } from '../adapters/postgres/delivery-sweeps.ts';
+import { readDeliveryGauges } from '../adapters/postgres/delivery-gauges.ts';
+import { sweepDeliveries } from '../adapters/postgres/delivery-sweeps.ts';
 import { createDeliveryStore } from '../adapters/postgres/delivery-store.ts';
 import { createFindToTake } from '../adapters/postgres/find-to-take.ts';
 import { sweepEndedStreams } from '../adapters/postgres/ended-streams.ts';
+import { createReplay } from '../adapters/postgres/replay.ts';
 import { authorizationContext } from '../adapters/postgres/stream-store.ts';
 import { newId } from '../adapters/system/ids.ts';
 import type { Millis } from '../core/vocabulary.ts';
@@ -75,7 +77,7 @@ export async function wireTransmitter(
     onError: warn(log, 'waiting polls were not looked after; they are again in a moment'),
   });
   closers.add('polls', () => waits.close());
-  metrics.gauge('caep_hub_deliveries', () => readDeliveryCounts(database, nowMs()));
+  metrics.gauge('caep_hub_deliveries', () => readDeliveryGauges(database, nowMs()));
   await server.register(pollRoutes, {
     poll: createPoll({ store, sign, isServed: keys.isServed, waits, nowMs }),
     async findOwn(caller, id) {
@@ -88,7 +90,8 @@ export async function wireTransmitter(
   });
   await server.register(undeliveredRoutes, {
     find: streams.store.find,
-    letters: createDeadLetters({ database, announcer }),
+    letters: createDeadLetters({ database }),
+    replay: createReplay({ database, announcer }),
     samples: createSamples({ store: streams.store, issuer: hub.publicUrl.get, newId }),
     nowMs,
   });

@@ -23,7 +23,7 @@ const gauges = {
   caep_hub_audit_lag_seconds: { help: 'Age of the oldest audit row that waits for the chainer.', labels: [] },
   caep_hub_redis_away: { help: '1 while this node has no Redis to talk to, else 0.', labels: [] },
   caep_hub_deliveries: {
-    help: 'Of each stream: SETs that are pending and dead, and the age of the oldest that is pending.',
+    help: 'Of each stream: SETs that are pending and dead, 1000 for that many or more; how long the oldest pending one has been due; the most attempts at one.',
     labels: ['stream', 'state'],
   },
   caep_hub_held_waiting: { help: 'Signals that wait for a person.', labels: [] },

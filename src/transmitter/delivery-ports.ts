@@ -2,7 +2,7 @@ import type { SetClaims, SignedSet } from '../core/set-claims.ts';
 import type { SigningAlgorithm } from '../core/stream.ts';
 import type { Trying } from '../core/retry-waits.ts';
 import type { Millis, SetId, StreamId } from '../core/vocabulary.ts';
-import type { PushAnswer } from './ports.ts';
+import type { By, PushAnswer } from './ports.ts';
 
 /** One SET on its way, in the hands of who claimed it. */
 export type Claim = {
@@ -113,15 +113,26 @@ export type DeadLetters = {
     streamId: StreamId,
     page: { readonly after?: number; readonly limit: number },
   ): Promise<readonly DeadLetter[]>;
-  /** Makes them pending and due again. With `dryRun` only counts. */
-  replay(
-    streamId: StreamId,
-    which: ReplayRange,
-    options: { readonly dryRun: boolean; readonly by: { readonly actor: string; readonly atMs: Millis } },
-  ): Promise<number>;
 };
+
+/**
+ * Makes dead ones pending and due again, oldest first and some hundreds in a transaction, each with its audit row: what was
+ * interrupted goes on when it is asked again. With `dryRun` only counts. After some ten thousand it looks no further, and
+ * says that there may be `more`.
+ *
+ * What a principal was sent meanwhile, or is while this goes on, may arrive before.
+ *
+ * @throws Problem `stream-not-enabled` for a disabled stream.
+ */
+export type Replay = (
+  streamId: StreamId,
+  which: ReplayRange,
+  options: { readonly dryRun: boolean; readonly by: By },
+) => Promise<{ readonly count: number; readonly more: boolean }>;
+/** All that are given hold. */
 export type ReplayRange = {
   readonly ids?: readonly string[];
+  /** When they were made; both included. */
   readonly fromMs?: Millis;
   readonly untilMs?: Millis;
 };

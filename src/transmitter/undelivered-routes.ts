@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import type { Stream } from '../core/stream.ts';
 import { streamId, type Millis } from '../core/vocabulary.ts';
-import type { DeadLetter, DeadLetters } from './delivery-ports.ts';
+import type { DeadLetter, DeadLetters, Replay } from './delivery-ports.ts';
 import { noSuchStream } from './manage.ts';
 import type { StreamStore } from './ports.ts';
 import type { Samples } from './samples.ts';
@@ -11,6 +11,7 @@ import type { Samples } from './samples.ts';
 export type UndeliveredRoutesOptions = {
   readonly find: StreamStore['find'];
   readonly letters: DeadLetters;
+  readonly replay: Replay;
   readonly samples: Samples;
   readonly nowMs: () => Millis;
 };
@@ -66,7 +67,8 @@ const replayDead = {
     tags,
     summary: 'Send dead SETs again',
     description:
-      'All of the stream, or those named, or those made within a time; the same bytes and the same jti.',
+      'All of the stream, or those named, or those made within a time; the same bytes and the same jti. Some ten thousand ' +
+      'at a time, oldest first; `more` says that there may be others.',
     params: IdParams,
     querystring: Type.Object(
       { dry_run: Type.Optional(Type.Boolean({ default: false, description: 'Only count them.' })) },
@@ -80,7 +82,13 @@ const replayDead = {
       },
       { additionalProperties: false },
     ),
-    response: { 200: Type.Object({ count: Type.Integer(), dry_run: Type.Boolean() }) },
+    response: {
+      200: Type.Object({
+        count: Type.Integer(),
+        more: Type.Boolean({ description: 'It looked no further: ask again for the rest.' }),
+        dry_run: Type.Boolean(),
+      }),
+    },
   },
 } as const;
 
@@ -99,7 +107,7 @@ const sendSamples = {
 /** `/v1/streams/:id/{dead-letters,replay,samples}` */
 export const undeliveredRoutes: FastifyPluginAsyncTypebox<UndeliveredRoutesOptions> = async (
   app,
-  { find, letters, samples, nowMs },
+  { find, letters, replay, samples, nowMs },
 ) => {
   const streamOf = async (id: string): Promise<Stream> => {
     const stream = await find(streamId(id));
@@ -129,7 +137,7 @@ export const undeliveredRoutes: FastifyPluginAsyncTypebox<UndeliveredRoutesOptio
       ...(fromMs === undefined ? {} : { fromMs }),
       ...(untilMs === undefined ? {} : { untilMs }),
     };
-    return { count: await letters.replay(id, range, { dryRun, by: byOf(request) }), dry_run: dryRun };
+    return { ...(await replay(id, range, { dryRun, by: byOf(request) })), dry_run: dryRun };
   });
 
   app.post('/v1/streams/:id/samples', sendSamples, async (request, reply) => {

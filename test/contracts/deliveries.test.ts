@@ -4,7 +4,7 @@ import { streamId, type StreamId } from '../../src/core/vocabulary.ts';
 import type { Claim } from '../../src/transmitter/delivery-ports.ts';
 import { streamUpdatedEventType } from '../../src/core/set-claims.ts';
 import { forEachDatabase } from '../support/databases.ts';
-import { deliveriesOf, idsOf, now, of, signedAs } from '../support/deliveries.ts';
+import { deliveriesOf, idsOf, now, signedAs } from '../support/deliveries.ts';
 
 forEachDatabase('deliveries', (fixture) => {
   const { store, aStream, aSet, put, claim, stateOf } = deliveriesOf(fixture);
@@ -130,10 +130,7 @@ forEachDatabase('deliveries', (fixture) => {
         [...ids, `theirs-${stream}`].map(async (id) => (await stateOf(id)).state),
       );
       expect(states).toEqual(['delivered', 'dead', 'dead', 'pending']);
-      const letters = createDeadLetters({
-        database: fixture.database,
-        announcer: { announce: () => undefined },
-      });
+      const letters = createDeadLetters({ database: fixture.database });
       expect(await letters.list(stream, { limit: 10 })).toMatchObject([{ answer }, { answer }]);
     });
 
@@ -156,34 +153,5 @@ forEachDatabase('deliveries', (fixture) => {
         expect((await take(stream)).taken.map(({ id }) => id)).toEqual([`updated-${stream}`]);
       }
     });
-  });
-
-  it('dead letters are counted by a dry run, made due again by a replay, and that is audited', async () => {
-    const stream = await aStream();
-    await put(aSet(stream, { id: `dead-${stream}` }), aSet(stream, { id: `too-${stream}`, principal: 'q' }));
-    const claims = of(stream, await claim());
-    await store().settle(
-      claims.map(({ id, fence }) => ({ id, fence, state: 'dead' as const, answer: { status: 400 } })),
-      [],
-      now,
-    );
-    const announced: string[] = [];
-    const letters = createDeadLetters({
-      database: fixture.database,
-      announcer: { announce: (topic) => void announced.push(topic) },
-    });
-    const by = { actor: 'mara', atMs: now };
-    const replay = (parts: object, dryRun = false) => letters.replay(stream, parts, { dryRun, by });
-    expect(await replay({}, true)).toBe(2);
-    expect(await replay({ untilMs: now - 1 }, true)).toBe(0);
-    expect(announced).toEqual([]);
-    expect(await replay({ ids: [`dead-${stream}`] })).toBe(1);
-    expect(announced).toEqual(['deliveries']);
-    expect(of(stream, await claim())).toMatchObject([{ id: `dead-${stream}`, attempts: 1 }]);
-    const { rows } = await fixture.database.pool.query(
-      "SELECT detail FROM hub.audit_log WHERE action = 'delivery.replayed' AND target = $1",
-      [stream],
-    );
-    expect(rows).toEqual([{ detail: { count: 1 } }]);
   });
 });

@@ -1,13 +1,12 @@
 import { sql } from 'drizzle-orm';
 import type { Millis } from '../../core/vocabulary.ts';
-import type { Reading } from '../../http/metrics.ts';
 import type { Database } from './database.ts';
 import { rowsPerStatementMax } from './feed-append.ts';
 
 const dayMs = 24 * 60 * 60_000;
 /** Delivered and cancelled ones are looked at for so long. */
 const settledKeptMs = 7 * dayMs;
-/** Dead ones may be replayed for so long; those that are held by a pause wait so long. */
+/** Dead ones may be replayed for so long; those that are held by a pause wait so long, and again after a replay. */
 const deadKeptMs = 30 * dayMs;
 /** SETs that one stream may have waiting: of more the oldest are given up. Published as the buffer of a paused stream. */
 const pendingPerStreamMax = 100_000;
@@ -30,9 +29,9 @@ export async function sweepDeliveries(database: Database, nowMs: Millis, stop: A
     sql`UPDATE hub.deliveries SET state = 'dead', settled_at_ms = ${nowMs}, last_answer = ${givenUp}::jsonb
          WHERE seq = ANY (ARRAY(
       SELECT d.seq FROM hub.streams s CROSS JOIN LATERAL (
-        SELECT e.seq, e.created_at_ms FROM hub.deliveries e WHERE e.stream_id = s.id AND e.state = 'pending'
+        SELECT e.seq, e.due_at_ms FROM hub.deliveries e WHERE e.stream_id = s.id AND e.state = 'pending'
          ORDER BY e.seq LIMIT ${rowsPerStatementMax}) d
-       WHERE d.created_at_ms < ${nowMs - deadKeptMs} LIMIT ${rowsPerStatementMax}))`,
+       WHERE d.due_at_ms < ${nowMs - deadKeptMs} LIMIT ${rowsPerStatementMax}))`,
     sql`UPDATE hub.deliveries SET state = 'dead', settled_at_ms = ${nowMs}, last_answer = ${givenUp}::jsonb
          WHERE seq = ANY (ARRAY(
       SELECT d.seq FROM hub.streams s CROSS JOIN LATERAL (
@@ -55,20 +54,4 @@ export async function sweepDeliveries(database: Database, nowMs: Millis, stop: A
   }
   if (failures.length > 0) throw new AggregateError(failures, 'deliveries were not all swept');
   return total;
-}
-
-/** Of each stream that has any: SETs that wait and that are dead, and the age of the oldest that waits. */
-export async function readDeliveryCounts(database: Database, nowMs: Millis): Promise<readonly Reading[]> {
-  const { rows } = await database.db.execute<{ stream: string; state: string; value: number }>(sql`
-    SELECT s.id AS stream, x.state, x.value FROM hub.streams s CROSS JOIN LATERAL (
-      SELECT 'pending' AS state, count(*)::float8 AS value FROM (
-        SELECT FROM hub.deliveries d WHERE d.stream_id = s.id AND d.state = 'pending' LIMIT ${pendingPerStreamMax}) p
-      UNION ALL
-      SELECT 'dead', count(*)::float8 FROM (
-        SELECT FROM hub.deliveries d WHERE d.stream_id = s.id AND d.state = 'dead' LIMIT ${pendingPerStreamMax}) q
-      UNION ALL
-      SELECT 'oldest_pending_seconds', coalesce((${nowMs}::float8 - min(d.created_at_ms)) / 1000, 0)
-        FROM hub.deliveries d WHERE d.stream_id = s.id AND d.state = 'pending') x
-     WHERE x.value > 0 LIMIT ${rowsPerStatementMax}`);
-  return rows.map(({ stream, state, value }) => ({ labels: { stream, state }, value }));
 }

@@ -84,13 +84,14 @@ async function replay(
   const hub = await connect();
   const query = dryRun === true ? { dry_run: true } : {};
   const answer = await hub.call<Replayed>('POST', path`/v1/streams/${id}/replay`, { body, query });
-  screen.show(answer, ({ count, dry_run: isDry }) => [
+  screen.show(answer, ({ count, more, dry_run: isDry }) => [
     `${count} ${count === 1 ? 'SET' : 'SETs'} ${isDry ? 'would be sent again.' : 'on the way again.'}`,
+    ...(more ? ['There may be more: this is as many as go at a time. Say it again for the rest.'] : []),
   ]);
   return exitCodes.done;
 }
 
-type Replayed = { readonly count: number; readonly dry_run: boolean };
+type Replayed = { readonly count: number; readonly more: boolean; readonly dry_run: boolean };
 
 async function sample(
   { connect, screen }: CommandContext,

@@ -1,0 +1,107 @@
+import { and, asc, eq, gt, inArray, sql } from 'drizzle-orm';
+import { Problem } from '../../core/problem.ts';
+import type { StreamId } from '../../core/vocabulary.ts';
+import type { Announcer } from '../../pipeline/ports.ts';
+import type { Replay, ReplayRange } from '../../transmitter/delivery-ports.ts';
+import type { By } from '../../transmitter/ports.ts';
+import { insertAudit } from './audit-store.ts';
+import type { Database, Statements } from './database.ts';
+import { deliveries, streams } from './schema-transmitter.ts';
+
+/** Rows of one transaction: each goes into other indexes. */
+const rowsAtOnce = 500;
+/** After so many SETs one call looks no further. */
+const replayMax = 10_000;
+
+export const createReplay =
+  (options: { readonly database: Database; readonly announcer: Pick<Announcer, 'announce'> }): Replay =>
+  async (stream, range, { dryRun, by }) => {
+    const { database, announcer } = options;
+    if (dryRun) await refuseDisabled(database.db, stream);
+    let count = 0;
+    try {
+      for (let after = 0; ; ) {
+        const from = after;
+        const step = dryRun
+          ? await look(database.db, stream, range, from)
+          : await database.transact((tx) => replayNext(tx, stream, range, from, by));
+        count += step.seqs.length;
+        if (step.end === undefined) return { count, more: false };
+        if (count >= replayMax) return { count, more: true };
+        after = step.end;
+      }
+    } finally {
+      if (!dryRun && count > 0) announcer.announce('deliveries');
+    }
+  };
+
+type Step = {
+  /** Those that are meant. */
+  readonly seqs: readonly number[];
+  /** The last that was looked at; absent: there are no more. */
+  readonly end?: number;
+};
+
+/** Oldest first: of one principal none is made due before those that come before it. */
+async function look(
+  tx: Statements,
+  stream: StreamId,
+  { ids, fromMs = 0, untilMs = Number.MAX_SAFE_INTEGER }: ReplayRange,
+  after: number,
+  locks = false,
+): Promise<Step> {
+  const query = tx
+    .select({ seq: deliveries.seq, madeMs: deliveries.createdAtMs })
+    .from(deliveries)
+    .where(
+      and(
+        eq(deliveries.streamId, stream),
+        eq(deliveries.state, 'dead'),
+        gt(deliveries.seq, after),
+        ids && inArray(deliveries.jti, [...ids]),
+      ),
+    )
+    .orderBy(asc(deliveries.seq))
+    .limit(rowsAtOnce);
+  const rows = await (locks ? query.for('update') : query);
+  const end = rows.length < rowsAtOnce ? undefined : rows.at(-1)?.seq;
+  return {
+    seqs: rows.filter(({ madeMs }) => madeMs >= fromMs && madeMs <= untilMs).map(({ seq }) => seq),
+    ...(end === undefined ? {} : { end }),
+  };
+}
+
+/** The next of them, with the audit row that says how many. */
+async function replayNext(
+  tx: Statements,
+  stream: StreamId,
+  range: ReplayRange,
+  after: number,
+  by: By,
+): Promise<Step> {
+  await refuseDisabled(tx, stream);
+  const step = await look(tx, stream, range, after, true);
+  const count = step.seqs.length;
+  if (count === 0) return step;
+  await tx.execute(sql`
+    UPDATE hub.deliveries SET state = 'pending', attempts = 0, due_at_ms = ${by.atMs}, settled_at_ms = NULL,
+           claimed_until_ms = 0, first_sent_at_ms = NULL, last_answer = NULL
+     WHERE seq = ANY (${sql.param(step.seqs)}::bigint[])`);
+  await insertAudit(tx, [
+    { ...by, action: 'delivery.replayed', target: stream, outcome: 'done', detail: { count } },
+  ]);
+  return step;
+}
+
+/** What waits in a disabled stream is dropped; and none is disabled before this is committed. */
+async function refuseDisabled(tx: Statements, stream: StreamId): Promise<void> {
+  const [row] = await tx
+    .select({ status: streams.status })
+    .from(streams)
+    .where(eq(streams.id, stream))
+    .for('share');
+  if (row !== undefined && row.status !== 'disabled') return;
+  throw new Problem('stream-not-enabled', 'The stream is disabled: what is sent again would be dropped.', {
+    hint: 'Enable it first, or pause it: then it is held.',
+  });
+}
