@@ -1,14 +1,12 @@
-import { createAudiences } from '../adapters/postgres/audiences.ts';
+import { createAudiences, followAudiences } from '../adapters/postgres/audiences.ts';
 import { createHeldStore } from '../adapters/postgres/held-store.ts';
 import { measureSignalStore } from '../adapters/postgres/measured-signal-store.ts';
 import { createRevocationReader } from '../adapters/postgres/revocation-reader.ts';
 import { createSignalReader } from '../adapters/postgres/signal-reader.ts';
 import { createSignalStore } from '../adapters/postgres/signal-store.ts';
-import { readStreamDirectory } from '../adapters/postgres/stream-directory.ts';
 import { newId } from '../adapters/system/ids.ts';
 import { formatPosition } from '../core/feed.ts';
 import { check } from '../core/match.ts';
-import { admits } from '../core/subject-matching.ts';
 import type { HubServer } from '../http/server.ts';
 import type { EnforcementView } from '../http/signal-answer.ts';
 import { heldDecisionRoutes, heldRoutes, postSignalRoute, signalReadRoutes } from '../intake/routes.ts';
@@ -50,13 +48,16 @@ export async function wireSignals(server: HubServer, hub: Hub, needs: SignalsNee
 }
 
 async function createPipeline(
-  { database, announcer, clock, log, metrics, publicUrl }: Hub,
+  { database, announcer, clock, log, metrics, publicUrl, closers }: Hub,
   { issuers }: SignalsNeeds,
 ): Promise<HandleSignal> {
-  const readAudiences = createAudiences({
-    readDirectory: readStreamDirectory,
-    admits: (stream) => (subject) => admits(stream, subject),
+  const readAudiences = createAudiences();
+  const following = followAudiences({
+    read: () => readAudiences(database.db),
+    announcer,
+    onError: warn(log, 'changes of streams were not read; the next signal reads them'),
   });
+  closers.add('streams', following.close);
   const ports: PipelinePorts = {
     store: measureSignalStore(createSignalStore({ database, readAudiences }), {
       monotonicMs: clock.monotonicMs,

@@ -50,6 +50,6 @@ export type StreamDelivery =
 export type StreamSubject = {
   readonly subject: JsonObject;
   readonly listed: 'added' | 'removed';
-  /** SSF 1.0 §8.1.3.2: the Receiver says that it verified the subject; assumed unless it says otherwise. */
+  /** SSF 1.0 §8.1.3.2: the Receiver says that it verified the subject. Kept and audited; what is sent is the same. */
   readonly verified: boolean;
 };

@@ -1,49 +1,38 @@
 import { canonicalJson } from './canonical-json.ts';
-import type { DefaultSubjects, StreamSubject } from './stream.ts';
+import type { DefaultSubjects } from './stream.ts';
 import type { JsonObject } from './vocabulary.ts';
 
-/** What decides which subjects a stream has. `subjects` are in the order of the calls that listed them. */
-export type SubjectSelection = {
-  readonly defaultSubjects: DefaultSubjects;
-  readonly subjects: readonly StreamSubject[];
+/** What was last said of one subject: it was added, removed, or nothing that makes a difference. */
+export type Listing = 'added' | 'removed' | 'forgotten';
+
+/** The subjects that a stream lists, in memory. A change costs the same however many there are, and so does a question. */
+export type SubjectList = {
+  /** In the order of the calls. It replaces what was said of this very subject before. */
+  put(subject: JsonObject, listing: Listing): void;
+  /** What the latest call about the subject of an event said. */
+  latestAbout(subject: JsonObject): 'added' | 'removed' | undefined;
 };
 
 /**
- * Simple subjects match when they are equal as JSON, complex ones when every member that both have is. A simple and a
- * complex one never match: SSF leaves that open.
- *
- * @see SSF 1.0 §8.1.3.1
- */
-export function matchesSubject(one: JsonObject, other: JsonObject): boolean {
-  if (isComplex(one) !== isComplex(other)) return false;
-  if (!isComplex(one)) return canonicalJson(one) === canonicalJson(other);
-  const others = partsOf(other);
-  return [...partsOf(one)].every(([name, part]) => (others.get(name) ?? part) === part);
-}
-
-/**
  * Whether an event about the subject goes over the stream. The latest call about it decides, and where there is none,
- * `defaultSubjects`. Which calls are about it:
+ * `defaultSubjects`. Simple subjects match when they are equal as JSON, complex ones when every member that both have is;
+ * a simple and a complex one never match: SSF leaves that open. Which calls are about an event:
  *
  * - an *added* subject that matches it (SSF 1.0 §8.1.3.1), as long as they have a member in common: by the letter `{device}`
  *   matches every event about a `{user}`, and one device would bring everybody's events.
  * - a *removed* subject whose members the event has all: who took `{user, device}` off the stream goes on hearing of the
  *   `user`. The specification says nothing here and lets a transmitter send more than was asked for (§9.3).
  *
- * The first question about a list sorts it; every further one costs about as much as its subjects differ in the names of their members.
+ * @see SSF 1.0 §8.1.3.1
  */
-export function admits({ defaultSubjects, subjects }: SubjectSelection, subject: JsonObject): boolean {
-  if (subjects.length === 0) return defaultSubjects === 'ALL';
-  let index = indexes.get(subjects);
-  if (index === undefined) {
-    index = indexOf(subjects);
-    indexes.set(subjects, index);
-  }
-  const latest = isComplex(subject)
-    ? latestComplex(index, partsOf(subject))
-    : index.simple.get(canonicalJson(subject));
-  return latest === undefined ? defaultSubjects === 'ALL' : latest.listed === 'added';
-}
+export const admits = (
+  {
+    defaultSubjects,
+    subjects,
+  }: { readonly defaultSubjects: DefaultSubjects; readonly subjects: Pick<SubjectList, 'latestAbout'> },
+  subject: JsonObject,
+): boolean =>
+  (subjects.latestAbout(subject) ?? (defaultSubjects === 'ALL' ? 'added' : 'removed')) === 'added';
 
 /**
  * The names of its members in one line; absent for a simple subject. Two subjects of one shape match only when they are
@@ -52,25 +41,135 @@ export function admits({ defaultSubjects, subjects }: SubjectSelection, subject:
 export const shapeOf = (subject: JsonObject): string | undefined =>
   isComplex(subject) ? lineOf([...partsOf(subject).keys()]) : undefined;
 
-type Listed = Pick<StreamSubject, 'listed'> & { readonly order: number };
-type Parts = ReadonlyMap<string, string>;
-/** Complex subjects that have the same members. */
-type Shape = { readonly names: readonly string[]; readonly entries: readonly (Listed & { parts: Parts })[] };
-type SubjectIndex = {
-  readonly simple: ReadonlyMap<string, Listed>;
-  readonly shapes: readonly Shape[];
-  /** For events of one shape: by shape of what is listed, the latest entry by the values of the members that both have. */
-  readonly byEventShape: Map<string, readonly SharedIndex[]>;
-};
-type SharedIndex = { readonly shared: readonly string[]; readonly latest: ReadonlyMap<string, Listed> };
+export function createSubjectList(): SubjectList {
+  const simple = new Map<string, Entry['listed']>();
+  const complex = createComplexList();
+  return {
+    put(subject, listing) {
+      const key = canonicalJson(subject);
+      if (isComplex(subject)) complex.put(key, partsOf(subject), listing);
+      else if (listing === 'forgotten') simple.delete(key);
+      else simple.set(key, listing);
+    },
+    latestAbout: (subject) =>
+      isComplex(subject) ? complex.latestAbout(partsOf(subject)) : simple.get(canonicalJson(subject)),
+  };
+}
 
-/** Each costs as much memory as the list; events come in a few shapes. */
-const eventShapesMax = 16;
-const indexes = new WeakMap<readonly StreamSubject[], SubjectIndex>();
+/** Members in the order of their names, values in one line each. */
+type Parts = ReadonlyMap<string, string>;
+type Entry = {
+  readonly listed: 'added' | 'removed';
+  readonly parts: Parts;
+  /** Of the call, among all. */
+  readonly order: number;
+  /** No later call replaced it. */
+  isCurrent: boolean;
+};
+/** Complex subjects that have the same members, by their canonical JSON, in the order of the calls. */
+type Shape = { readonly names: readonly string[]; readonly entries: Map<string, Entry> };
+/** For events of one shape, by the shape of what is listed. */
+type View = { readonly names: ReadonlySet<string>; readonly indexes: Map<string, SharedIndex> };
+/** Entries of one shape by the values of the members that the event has, too: the latest that is current is the last. */
+type SharedIndex = {
+  readonly shared: readonly string[];
+  readonly isWhole: boolean;
+  readonly stacks: Map<string, Entry[]>;
+};
+
+/** Each view costs as much memory as the list; events come in a few shapes. */
+const viewsMax = 16;
+/** Entries that were replaced and may still lie in views, besides as many as there are current ones. */
+const staleMin = 1_000;
+
+function createComplexList() {
+  const shapes = new Map<string, Shape>();
+  const views = new Map<string, View>();
+  let order = 0;
+  let current = 0;
+  let stale = 0;
+
+  function replace(line: string, key: string): void {
+    const shape = shapes.get(line);
+    const entry = shape?.entries.get(key);
+    if (shape === undefined || entry === undefined) return;
+    entry.isCurrent = false;
+    current -= 1;
+    stale += 1;
+    shape.entries.delete(key);
+    if (shape.entries.size === 0) {
+      shapes.delete(line);
+      for (const { indexes } of views.values()) indexes.delete(line);
+    }
+    if (stale <= current + staleMin) return;
+    // Once in as many changes as there are entries: made anew when they are asked.
+    views.clear();
+    stale = 0;
+  }
+  function viewOf(event: Parts): View {
+    const names = new Set(event.keys());
+    const line = lineOf([...names]);
+    let view = views.get(line);
+    if (view === undefined) {
+      view = { names, indexes: new Map() };
+      for (const [shapeLine, { entries }] of shapes) {
+        for (const entry of entries.values()) show(view, shapeLine, entry);
+      }
+      if (views.size >= viewsMax) views.clear();
+      views.set(line, view);
+    }
+    return view;
+  }
+
+  return {
+    put(key: string, parts: Parts, listing: Listing): void {
+      const names = [...parts.keys()];
+      const line = lineOf(names);
+      replace(line, key);
+      if (listing === 'forgotten') return;
+      const entry = { listed: listing, parts, order: order++, isCurrent: true };
+      const shape = shapes.get(line) ?? { names, entries: new Map<string, Entry>() };
+      shapes.set(line, shape);
+      shape.entries.set(key, entry);
+      current += 1;
+      for (const view of views.values()) show(view, line, entry);
+    },
+    latestAbout(event: Parts): Entry['listed'] | undefined {
+      let found: Entry | undefined;
+      for (const { shared, stacks } of viewOf(event).indexes.values()) {
+        const stack = stacks.get(lineOf(shared.map((name) => event.get(name))));
+        const latest = stack && latestOf(stack);
+        if (latest !== undefined && latest.order > (found?.order ?? -1)) found = latest;
+      }
+      return found?.listed;
+    },
+  };
+}
+
+function show({ names, indexes }: View, shapeLine: string, entry: Entry): void {
+  let index = indexes.get(shapeLine);
+  if (index === undefined) {
+    const shared = [...entry.parts.keys()].filter((name) => names.has(name));
+    if (shared.length === 0) return;
+    index = { shared, isWhole: shared.length === entry.parts.size, stacks: new Map() };
+    indexes.set(shapeLine, index);
+  }
+  if (entry.listed === 'removed' && !index.isWhole) return;
+  const line = lineOf(index.shared.map((name) => entry.parts.get(name)));
+  const stack = index.stacks.get(line) ?? [];
+  latestOf(stack);
+  stack.push(entry);
+  index.stacks.set(line, stack);
+}
+
+/** Takes off what was replaced. */
+function latestOf(stack: Entry[]): Entry | undefined {
+  while (stack.at(-1)?.isCurrent === false) stack.pop();
+  return stack.at(-1);
+}
 
 const isComplex = (subject: JsonObject): boolean => subject['format'] === 'complex';
 
-/** Members in the order of their names, values in one line each. */
 const partsOf = (subject: JsonObject): Parts =>
   new Map(
     Object.entries(subject)
@@ -80,44 +179,3 @@ const partsOf = (subject: JsonObject): Parts =>
   );
 
 const lineOf = (texts: readonly (string | undefined)[]): string => JSON.stringify(texts);
-
-function indexOf(subjects: readonly StreamSubject[]): SubjectIndex {
-  const simple = new Map<string, Listed>();
-  const shapes = new Map<string, Shape & { entries: (Listed & { parts: Parts })[] }>();
-  subjects.forEach(({ subject, listed }, order) => {
-    if (!isComplex(subject)) return void simple.set(canonicalJson(subject), { listed, order });
-    const parts = partsOf(subject);
-    const names = [...parts.keys()];
-    const shape = shapes.get(lineOf(names)) ?? { names, entries: [] };
-    shape.entries.push({ listed, order, parts });
-    return void shapes.set(lineOf(names), shape);
-  });
-  return { simple, shapes: [...shapes.values()], byEventShape: new Map() };
-}
-
-function latestComplex({ shapes, byEventShape }: SubjectIndex, event: Parts): Listed | undefined {
-  const names = [...event.keys()];
-  let indexed = byEventShape.get(lineOf(names));
-  if (indexed === undefined) {
-    indexed = shapes.flatMap((shape) => sharedWith(shape, event));
-    if (byEventShape.size >= eventShapesMax) byEventShape.clear();
-    byEventShape.set(lineOf(names), indexed);
-  }
-  let found: Listed | undefined;
-  for (const { shared, latest } of indexed) {
-    const candidate = latest.get(lineOf(shared.map((name) => event.get(name))));
-    if (candidate !== undefined && candidate.order > (found?.order ?? -1)) found = candidate;
-  }
-  return found;
-}
-
-function sharedWith({ names, entries }: Shape, event: Parts): readonly SharedIndex[] {
-  const shared = names.filter((name) => event.has(name));
-  if (shared.length === 0) return [];
-  const latest = new Map<string, Listed>();
-  for (const { listed, order, parts } of entries) {
-    if (listed === 'removed' && shared.length < names.length) continue;
-    latest.set(lineOf(shared.map((name) => parts.get(name))), { listed, order });
-  }
-  return [{ shared, latest }];
-}

@@ -2,8 +2,10 @@ import type { Seconds } from '../core/vocabulary.ts';
 
 export const streamsPerReceiverMax = 16;
 export const subjectsPerStreamMax = 100_000;
-/** UTF-16 code units of one listed subject, as canonical JSON: all that are listed are kept in memory. */
-export const subjectTextMax = 4_096;
+/** UTF-8 bytes of one listed subject, as canonical JSON. */
+export const listedSubjectBytesMax = 4_096;
+/** UTF-8 bytes of all that a stream lists: every node keeps them in memory, in about three times as many. */
+export const subjectBytesPerStreamMax = 32 * 1_048_576;
 export const eventsRequestedMax = 200;
 /** UTF-16 code units of the URI of an event type. */
 export const eventUriMax = 512;

@@ -1,5 +1,6 @@
 import type { SetClaims, SignedSet } from '../core/set-claims.ts';
 import type { SigningAlgorithm, Stream, StreamDelivery, StreamSubject } from '../core/stream.ts';
+import type { SubjectList } from '../core/subject-matching.ts';
 import type { JsonObject, Millis, StreamId } from '../core/vocabulary.ts';
 import type { AuditEntry } from '../pipeline/ports.ts';
 
@@ -59,13 +60,14 @@ export type StreamSubjectStore = {
    * What the latest call said of this very subject. It replaces what was said of it before, and is kept only where it makes
    * a difference: a stream that has everybody need not list one of them. What makes none is audited, and no change.
    *
-   * @throws Problem `not-found` when the stream has gone, `too-many-subjects` when it lists `subjectsPerStreamMax`.
+   * @throws Problem `not-found` when the stream has gone, `too-many-subjects` when it lists `subjectsPerStreamMax`, or
+   * `subjectBytesPerStreamMax` bytes of them.
    */
   put(id: StreamId, subject: StreamSubject, by: By): Promise<void>;
   count(id: StreamId): Promise<number>;
 };
 
-/** Everything that decides what goes where, as of one `version`. */
+/** Everything that decides what goes where, as of `version` or later. */
 export type StreamDirectory = {
   readonly version: number;
   readonly streams: readonly ListedStream[];
@@ -75,11 +77,10 @@ export type ListedStream = Pick<
   'id' | 'aud' | 'eventsDelivered' | 'status' | 'defaultSubjects' | 'algorithm'
 > & {
   readonly method: StreamDelivery['method'];
-  /** In the order of the calls that listed them, as `admits` takes them. */
-  readonly subjects: readonly StreamSubject[];
-  /** The version of the last change of its subjects: as long as it stays, `subjects` is the same array. */
-  readonly subjectsVersion: number;
+  readonly subjects: FollowedSubjects;
 };
+/** One list for as long as a node follows the stream: it has every change up to `version`. */
+export type FollowedSubjects = { readonly list: SubjectList; version: number };
 
 /** Signs with the key that is in use for the algorithm. */
 export type SignSet = (claims: SetClaims, algorithm: SigningAlgorithm) => Promise<SignedSet>;

@@ -2,7 +2,7 @@ import { canonicalJson } from '../core/canonical-json.ts';
 import { isProblem, Problem } from '../core/problem.ts';
 import { parseSubject } from '../core/subject.ts';
 import type { JsonObject } from '../core/vocabulary.ts';
-import { subjectTextMax } from './limits.ts';
+import { listedSubjectBytesMax } from './limits.ts';
 
 /**
  * A subject as a receiver lists it: well-formed, and kept as it is. Whether anybody like this is known is not looked at,
@@ -17,9 +17,9 @@ export function subjectOf(wire: JsonObject): JsonObject {
   } catch (thrown) {
     throw isProblem(thrown) ? below('/subject', thrown) : thrown;
   }
-  if (canonicalJson(wire).length <= subjectTextMax) return wire;
+  if (Buffer.byteLength(canonicalJson(wire)) <= listedSubjectBytesMax) return wire;
   throw new Problem('invalid-request', 'The subject is too long.', {
-    errors: [{ path: '/subject', message: `has more than ${subjectTextMax} characters` }],
+    errors: [{ path: '/subject', message: `has more than ${listedSubjectBytesMax} bytes` }],
   });
 }
 

@@ -1,13 +1,23 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { StreamSubject } from '../../src/core/stream.ts';
-import { admits, matchesSubject } from '../../src/core/subject-matching.ts';
+import type { DefaultSubjects } from '../../src/core/stream.ts';
+import { admits, createSubjectList, type Listing } from '../../src/core/subject-matching.ts';
 import type { JsonObject } from '../../src/core/vocabulary.ts';
 
 const user = (email: string) => ({ format: 'email', email });
 const complex = (parts: JsonObject) => ({ format: 'complex', ...parts });
-const added = (subject: JsonObject): StreamSubject => ({ subject, listed: 'added', verified: true });
-const removed = (subject: JsonObject): StreamSubject => ({ subject, listed: 'removed', verified: true });
+type Call = { readonly subject: JsonObject; readonly listing: Listing };
+const added = (subject: JsonObject): Call => ({ subject, listing: 'added' });
+const removed = (subject: JsonObject): Call => ({ subject, listing: 'removed' });
+const listOf = (calls: readonly Call[]) => {
+  const list = createSubjectList();
+  for (const { subject, listing } of calls) list.put(subject, listing);
+  return list;
+};
+const hears = (defaultSubjects: DefaultSubjects, calls: readonly Call[], event: JsonObject): boolean =>
+  admits({ defaultSubjects, subjects: listOf(calls) }, event);
+/** What production asks of a stream that has nobody but `listed`. */
+const matches = (listed: JsonObject, event: JsonObject): boolean => hears('NONE', [added(listed)], event);
 const [ann, bob] = [user('ann@example.com'), user('bob@example.com')];
 const [acme, phone] = [
   { format: 'opaque', id: 'acme' },
@@ -25,8 +35,15 @@ const aSubject: fc.Arbitrary<JsonObject> = fc.oneof(
     .filter((parts) => Object.keys(parts).length > 0)
     .map(complex),
 );
-const aList = fc.array(fc.record({ subject: aSubject, add: fc.boolean() }), { maxLength: 8 });
-
+/** Fewer of them, so that calls about one subject and questions about it meet as well. */
+const ofTwoMembers: fc.Arbitrary<JsonObject> = fc
+  .record({ user: aPart, device: aPart }, { requiredKeys: ['user'] })
+  .map(complex);
+const aCall = (subject: fc.Arbitrary<JsonObject>) =>
+  fc.record({
+    subject,
+    listing: fc.constantFrom<Listing>('added', 'removed', 'forgotten'),
+  });
 const same = (one: unknown, other: unknown): boolean => {
   try {
     expect(one).toStrictEqual(other);
@@ -45,56 +62,86 @@ function literallyMatches(one: JsonObject, other: JsonObject): boolean {
   );
 }
 
-function isAbout({ subject, listed }: StreamSubject, event: JsonObject): boolean {
-  if (!literallyMatches(subject, event)) return false;
+function isAbout({ subject, listing }: Call, event: JsonObject): boolean {
+  if (listing === 'forgotten' || !literallyMatches(subject, event)) return false;
   if (subject['format'] !== 'complex') return true;
   const names = Object.keys(subject).filter((name) => name !== 'format');
-  return listed === 'added'
+  return listing === 'added'
     ? names.some((name) => event[name] !== undefined)
     : names.every((name) => event[name] !== undefined);
 }
 
-describe('SSF 1.0 §8.1.3.1: two subjects', () => {
-  it('match as the text says, either way round', () => {
+/** The latest call about each subject, in the order of the calls. */
+const latestCalls = (calls: readonly Call[]): readonly Call[] =>
+  calls.filter(({ subject }, at) => !calls.slice(at + 1).some((later) => same(later.subject, subject)));
+
+const hasMembersInCommon = (one: JsonObject, other: JsonObject): boolean =>
+  one['format'] !== 'complex' ||
+  Object.keys(one).some((name) => name !== 'format' && other[name] !== undefined);
+
+describe('SSF 1.0 §8.1.3.1: a listed subject and that of an event', () => {
+  it('match as the text says, either way round, if they have a member in common', () => {
     fc.assert(
       fc.property(aSubject, aSubject, (one, other) => {
-        expect(matchesSubject(one, other)).toBe(literallyMatches(one, other));
-        expect(matchesSubject(other, one)).toBe(matchesSubject(one, other));
-        expect(matchesSubject(one, one)).toBe(true);
+        expect(matches(one, other)).toBe(literallyMatches(one, other) && hasMembersInCommon(one, other));
+        expect(matches(other, one)).toBe(matches(one, other));
+        expect(matches(one, one)).toBe(true);
       }),
     );
   });
 
   it('are equal as JSON: the order of members says nothing, that of elements does, and case counts', () => {
     expect(
-      matchesSubject({ format: 'iss_sub', iss: 'a', sub: 'b' }, { sub: 'b', iss: 'a', format: 'iss_sub' }),
+      matches({ format: 'iss_sub', iss: 'a', sub: 'b' }, { sub: 'b', iss: 'a', format: 'iss_sub' }),
     ).toBe(true);
     const addresses = (...list: string[]) => ({ format: 'ip-addresses', 'ip-addresses': list });
-    expect(matchesSubject(addresses('::1', '::2'), addresses('::2', '::1'))).toBe(false);
-    expect(matchesSubject(ann, user('Ann@example.com'))).toBe(false);
+    expect(matches(addresses('::1', '::2'), addresses('::2', '::1'))).toBe(false);
+    expect(matches(ann, user('Ann@example.com'))).toBe(false);
   });
 
   it('never match when one is simple and the other complex', () => {
-    expect(matchesSubject(ann, complex({ user: ann }))).toBe(false);
+    expect(matches(ann, complex({ user: ann }))).toBe(false);
   });
 });
 
 describe('what a stream admits', () => {
-  it('is what the latest call about the subject said, as a walk over all of them finds it', () => {
+  it('is what the latest call about the subject said, as a walk over all of them finds it, after each call', () => {
+    const fallbacks = fc.constantFrom<DefaultSubjects>('ALL', 'NONE');
+    const aStory = fc.constantFrom(aSubject, ofTwoMembers).chain((subject) =>
+      fc.record({
+        calls: fc.array(aCall(subject), { maxLength: 14 }),
+        events: fc.array(subject, { minLength: 1, maxLength: 3 }),
+      }),
+    );
     fc.assert(
-      fc.property(
-        aList,
-        aSubject,
-        fc.constantFrom('ALL' as const, 'NONE' as const),
-        (calls, event, fallback) => {
-          const subjects = calls.map(({ subject, add }) => (add ? added(subject) : removed(subject)));
-          const latest = subjects.findLast((listed) => isAbout(listed, event));
-          const expected = latest === undefined ? fallback === 'ALL' : latest.listed === 'added';
-          expect(admits({ defaultSubjects: fallback, subjects }, event)).toBe(expected);
-        },
-      ),
+      fc.property(aStory, fallbacks, ({ calls, events }, fallback) => {
+        const list = createSubjectList();
+        for (const [at, { subject, listing }] of calls.entries()) {
+          list.put(subject, listing);
+          const said = latestCalls(calls.slice(0, at + 1));
+          for (const event of events) {
+            const latest = said.findLast((call) => isAbout(call, event));
+            const expected = latest === undefined ? fallback === 'ALL' : latest.listing === 'added';
+            expect(admits({ defaultSubjects: fallback, subjects: list }, event)).toBe(expected);
+          }
+        }
+      }),
       { numRuns: 500 },
     );
+  });
+
+  it('stays so when more was said than is kept: what was replaced is let go of', () => {
+    const list = createSubjectList();
+    const event = complex({ tenant: acme });
+    const ofTenant = (turn: number) => complex({ tenant: acme, user: user(`u${turn % 3}@example.com`) });
+    for (let turn = 0; turn < 5_000; turn += 1) {
+      list.put(ofTenant(turn), turn % 2 === 0 ? 'added' : 'forgotten');
+      if (turn % 7 === 0) expect(list.latestAbout(event)).toBe('added');
+    }
+    for (const turn of [0, 1, 2]) list.put(ofTenant(turn), 'forgotten');
+    expect(list.latestAbout(event)).toBeUndefined();
+    list.put(ofTenant(1), 'removed');
+    expect([list.latestAbout(event), list.latestAbout(ofTenant(1))]).toEqual([undefined, 'removed']);
   });
 
   it.each([
@@ -146,7 +193,7 @@ describe('what a stream admits', () => {
       false,
     ],
   ] as const)('%s', (_name, defaultSubjects, subjects, event, expected) => {
-    expect(admits({ defaultSubjects, subjects }, event)).toBe(expected);
+    expect(hears(defaultSubjects, subjects, event)).toBe(expected);
   });
 
   it('answers at once among 100,000, simple or complex', () => {
@@ -157,12 +204,21 @@ describe('what a stream admits', () => {
           : complex({ tenant: acme, user: user(`user-${index}@example.com`) }),
       ),
     );
-    const stream = { defaultSubjects: 'NONE' as const, subjects };
+    const list = listOf(subjects);
+    const stream = { defaultSubjects: 'NONE' as const, subjects: list };
     expect(admits(stream, user('user-2@example.com'))).toBe(true);
     for (let index = 0; index < 1_000; index += 1) {
       const email = user(`user-${index}@example.com`);
       expect(admits(stream, index % 2 === 0 ? email : complex({ tenant: acme, user: email }))).toBe(true);
       expect(admits(stream, complex({ tenant: phone, user: email }))).toBe(false);
+    }
+    for (let index = 0; index < 1_000; index += 1) {
+      const one = complex({ tenant: acme, user: user(`late-${index}@example.com`) });
+      list.put(one, 'added');
+      expect(admits(stream, one)).toBe(true);
+      list.put(one, 'forgotten');
+      expect(admits(stream, one)).toBe(false);
+      expect(admits(stream, complex({ tenant: acme }))).toBe(true);
     }
   });
 });

@@ -1,10 +1,11 @@
 import { boolean, integer, jsonb, primaryKey, text } from 'drizzle-orm/pg-core';
 import type { SetClaims } from '../../core/set-claims.ts';
 import type { DefaultSubjects, DeliveryMethod, SigningAlgorithm, StreamStatus } from '../../core/stream.ts';
+import type { Listing } from '../../core/subject-matching.ts';
 import type { JsonObject } from '../../core/vocabulary.ts';
 import { bytes, count, hub } from './schema-columns.ts';
 
-/** The Drizzle mirror of `migrations/0002_transmitter.sql`, with what `0005_push.sql` and `0006_operation.sql` add. */
+/** The Drizzle mirror of `migrations/0002_transmitter.sql`, with what `0005`, `0006` and `0007` add. */
 export const streamChanges = hub.table('stream_changes', {
   singleton: boolean('singleton').primaryKey().default(true),
   version: count('version').notNull(),
@@ -34,6 +35,7 @@ export const streams = hub.table('streams', {
   triedAtMs: count('tried_at_ms').notNull().default(0),
   subjects: integer('subjects').notNull().default(0),
   subjectsVersion: count('subjects_version').notNull().default(0),
+  subjectBytes: count('subject_bytes').notNull().default(0),
   createdAtMs: count('created_at_ms').notNull(),
   updatedAtMs: count('updated_at_ms').notNull(),
 });
@@ -47,7 +49,7 @@ export const streamSubjects = hub.table(
     streamId: text('stream_id').notNull(),
     subjectKey: text('subject_key').notNull(),
     subject: jsonb('subject').$type<JsonObject>().notNull(),
-    listed: text('listed').$type<'added' | 'removed'>().notNull(),
+    listed: text('listed').$type<Listing>().notNull(),
     verified: boolean('verified').notNull(),
     shape: text('shape'),
     changedAtMs: count('changed_at_ms').notNull(),

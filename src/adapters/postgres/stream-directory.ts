@@ -1,39 +1,61 @@
-import { and, asc, eq, gt, sql } from 'drizzle-orm';
-import type { StreamSubject } from '../../core/stream.ts';
-import { type StreamId, streamId } from '../../core/vocabulary.ts';
-import type { ListedStream, StreamDirectory } from '../../transmitter/ports.ts';
+import { and, asc, eq, gt } from 'drizzle-orm';
+import { createSubjectList } from '../../core/subject-matching.ts';
+import { streamId } from '../../core/vocabulary.ts';
+import type { FollowedSubjects, StreamDirectory } from '../../transmitter/ports.ts';
 import type { Statements } from './database.ts';
 import { streamChanges, streams, streamSubjects } from './schema-transmitter.ts';
+import { forgottenKeptVersions, type StreamRow } from './stream-rows.ts';
 
 /** Rows of one statement. */
 const ROWS_MAX = 1_000;
-/** So often it is read without holding anybody up; then changes wait until it is through. */
-const freeAttempts = 2;
 
 /**
- * Everything that decides what goes where, as of one version, however many statements it takes. Of what is `known` that is
- * used again which has not changed; where nothing has, it is one statement.
+ * Everything that decides what goes where: all that was committed up to `version`, and perhaps some of what came later. Of
+ * what is `known` the lists of subjects are brought up to date by what has changed; where nothing has, it is one statement.
+ *
+ * Versions are given in the order of commits, and each change moves its row behind all that are there: what a node has not
+ * read yet is always behind what it has.
  */
 export async function readStreamDirectory(tx: Statements, known?: StreamDirectory): Promise<StreamDirectory> {
-  for (let attempt = 1; ; attempt += 1) {
-    const holds = attempt > freeAttempts;
-    const version = await readVersion(tx, holds);
-    if (known?.version === version) return known;
-    const listed = await readStreams(tx, known);
-    if (holds || (await readVersion(tx, false)) === version) return { version, streams: listed };
+  for (let before = known; ; before = undefined) {
+    const version = await readVersion(tx);
+    if (before?.version === version) return before;
+    const lists = new Map(before?.streams.map(({ id, subjects }) => [id, subjects]));
+    const reads: Read[] = [];
+    for (const row of await readStreams(tx)) {
+      reads.push(await readChanges(tx, row, { known: lists.get(streamId(row.id)), version }));
+    }
+    const latest = await readVersion(tx);
+    // Else rows of forgotten subjects may have gone before they were read.
+    if (reads.every(({ after }) => latest - after <= forgottenKeptVersions)) {
+      return { version, streams: reads.map((read) => applied(read, version)) };
+    }
   }
 }
 
-async function readVersion(tx: Statements, holds: boolean): Promise<number> {
-  const query = tx.select({ version: streamChanges.version }).from(streamChanges);
-  const [row] = await (holds ? query.for('share') : query);
+const changeColumns = {
+  subject: streamSubjects.subject,
+  listed: streamSubjects.listed,
+  changedVersion: streamSubjects.changedVersion,
+};
+type Change = Pick<typeof streamSubjects.$inferSelect, keyof typeof changeColumns>;
+
+/** What was listed since `after`, in order. */
+type Read = {
+  readonly row: StreamRow;
+  readonly subjects: FollowedSubjects;
+  readonly after: number;
+  readonly changes: readonly Change[];
+};
+
+async function readVersion(tx: Statements): Promise<number> {
+  const [row] = await tx.select({ version: streamChanges.version }).from(streamChanges);
   if (row === undefined) throw new Error('hub.stream_changes has no row');
   return row.version;
 }
 
-async function readStreams(tx: Statements, known: StreamDirectory | undefined): Promise<ListedStream[]> {
-  const before = new Map(known?.streams.map((stream) => [stream.id, stream]));
-  const listed: ListedStream[] = [];
+async function readStreams(tx: Statements): Promise<readonly StreamRow[]> {
+  const found: StreamRow[] = [];
   for (let after = '', rows = ROWS_MAX; rows === ROWS_MAX; ) {
     const page = await tx
       .select()
@@ -41,46 +63,45 @@ async function readStreams(tx: Statements, known: StreamDirectory | undefined): 
       .where(gt(streams.id, after))
       .orderBy(asc(streams.id))
       .limit(ROWS_MAX);
-    for (const row of page) {
-      const id = streamId(row.id);
-      const same = before.get(id);
-      listed.push({
-        id,
-        aud: row.aud,
-        eventsDelivered: row.eventsDelivered,
-        status: row.status,
-        defaultSubjects: row.defaultSubjects,
-        algorithm: row.algorithm,
-        method: row.method,
-        subjectsVersion: row.subjectsVersion,
-        subjects:
-          same?.subjectsVersion === row.subjectsVersion
-            ? same.subjects
-            : await readSubjects(tx, id, row.subjects),
-      });
-    }
+    found.push(...page);
     after = page.at(-1)?.id ?? '';
     rows = page.length;
   }
-  return listed;
+  return found;
 }
 
-async function readSubjects(tx: Statements, id: StreamId, count: number): Promise<readonly StreamSubject[]> {
-  const found: (StreamSubject & { readonly version: number })[] = [];
-  for (let after = '', rows = count === 0 ? 0 : ROWS_MAX; rows === ROWS_MAX; ) {
+async function readChanges(
+  tx: Statements,
+  row: StreamRow,
+  { known, version }: { readonly known: FollowedSubjects | undefined; readonly version: number },
+): Promise<Read> {
+  const subjects = known ?? { list: createSubjectList(), version: 0 };
+  // A whole list has nothing that could be forgotten before it was begun.
+  const after = known?.version ?? version;
+  if (row.subjectsVersion <= subjects.version) return { row, subjects, after: version, changes: [] };
+  const changes: Change[] = [];
+  for (let from = subjects.version, rows = ROWS_MAX; rows === ROWS_MAX; ) {
     const page = await tx
-      .select()
+      .select(changeColumns)
       .from(streamSubjects)
-      .where(and(eq(streamSubjects.streamId, id), gt(streamSubjects.subjectKey, sql`${after}`)))
-      .orderBy(asc(streamSubjects.subjectKey))
+      .where(and(eq(streamSubjects.streamId, row.id), gt(streamSubjects.changedVersion, from)))
+      .orderBy(asc(streamSubjects.changedVersion))
       .limit(ROWS_MAX);
-    for (const { subject, listed, verified, changedVersion } of page) {
-      found.push({ subject, listed, verified, version: changedVersion });
-    }
-    after = page.at(-1)?.subjectKey ?? '';
+    changes.push(...page);
+    from = page.at(-1)?.changedVersion ?? from;
     rows = page.length;
   }
-  return found
-    .sort((one, other) => one.version - other.version)
-    .map(({ subject, listed, verified }) => ({ subject, listed, verified }));
+  return { row, subjects, after, changes };
+}
+
+/** All at once, and what another read applied meanwhile is passed over: several transactions share a list. */
+function applied({ row, subjects, changes }: Read, version: number): StreamDirectory['streams'][number] {
+  for (const { subject, listed, changedVersion } of changes) {
+    if (changedVersion <= subjects.version) continue;
+    subjects.list.put(subject, listed);
+    subjects.version = changedVersion;
+  }
+  subjects.version = Math.max(subjects.version, version);
+  const { aud, eventsDelivered, status, defaultSubjects, algorithm, method } = row;
+  return { id: streamId(row.id), aud, eventsDelivered, status, defaultSubjects, algorithm, method, subjects };
 }

@@ -6,6 +6,12 @@ import type { By } from '../../transmitter/ports.ts';
 import type { Statements } from './database.ts';
 import { streamChanges, type streams } from './schema-transmitter.ts';
 
+/**
+ * A subject that makes no difference any more is kept as forgotten for so many changes, for nodes to hear of it. Who is
+ * further behind reads the whole list.
+ */
+export const forgottenKeptVersions = 10_000;
+
 export type StreamRow = typeof streams.$inferSelect;
 
 export const toStream = (row: StreamRow): Stream => ({

@@ -4,15 +4,20 @@ import { canonicalJson } from '../../core/canonical-json.ts';
 import { Problem } from '../../core/problem.ts';
 import type { StreamSubject } from '../../core/stream.ts';
 import { shapeOf } from '../../core/subject-matching.ts';
-import type { JsonObject, StreamId } from '../../core/vocabulary.ts';
+import type { Millis, StreamId } from '../../core/vocabulary.ts';
 import type { Announcer } from '../../pipeline/ports.ts';
-import { subjectsPerStreamMax } from '../../transmitter/limits.ts';
+import { subjectBytesPerStreamMax, subjectsPerStreamMax } from '../../transmitter/limits.ts';
 import type { By, StreamSubjectStore } from '../../transmitter/ports.ts';
 import { insertAudit } from './audit-store.ts';
 import type { Database, Statements } from './database.ts';
 import { streams, streamSubjects } from './schema-transmitter.ts';
-import { auditOf, countChange, type StreamRow } from './stream-rows.ts';
+import { auditOf, countChange, forgottenKeptVersions, type StreamRow } from './stream-rows.ts';
 import { lockStream } from './stream-store.ts';
+
+type SubjectRow = typeof streamSubjects.$inferSelect;
+
+/** Rows of forgotten subjects that one call drops: more than it leaves behind. */
+const droppedPerCallMax = 100;
 
 export function createStreamSubjectStore(options: {
   readonly database: Database;
@@ -38,18 +43,33 @@ export function createStreamSubjectStore(options: {
 async function putIn(tx: Statements, id: StreamId, entry: StreamSubject, by: By): Promise<boolean> {
   const stream = await lockStream(tx, id);
   if (stream === undefined) throw new Problem('not-found', 'There is no such stream.');
-  const key = keyOf(entry.subject);
+  const text = canonicalJson(entry.subject);
+  const key = createHash('sha256').update(text).digest('base64url');
   const detail = { subject_key: key, verified: entry.verified };
   await insertAudit(tx, [auditOf(id, by, { action: `stream.subject-${entry.listed}`, detail })]);
-  const gone = (await saysNothing(tx, stream, entry)) ? await forget(tx, id, key) : undefined;
-  if (gone === 0) return false;
+  const isCounted = await isListed(tx, id, key);
+  const listed = (await saysNothing(tx, stream, entry)) ? 'forgotten' : entry.listed;
+  if (listed === 'forgotten' && !isCounted) return false;
+  const grown = (listed === 'forgotten' ? 0 : 1) - (isCounted ? 1 : 0);
+  const subjects = stream.subjects + grown;
+  const subjectBytes = Math.max(0, stream.subjectBytes + grown * Buffer.byteLength(text));
+  if (grown > 0) refuseTooMany(stream, { subjects, subjectBytes });
   const version = await countChange(tx);
-  const grown = gone === undefined ? await remember(tx, stream, { key, entry, version, by }) : -gone;
+  await write(tx, { streamId: id, subjectKey: key, ...entry, listed }, { version, atMs: by.atMs });
+  if (listed === 'forgotten') await dropForgotten(tx, id, version);
   await tx
     .update(streams)
-    .set({ subjects: stream.subjects + grown, subjectsVersion: version })
+    .set({ subjects, subjectBytes, subjectsVersion: version })
     .where(eq(streams.id, id));
   return true;
+}
+
+async function isListed(tx: Statements, id: StreamId, key: string): Promise<boolean> {
+  const [row] = await tx
+    .select({ listed: streamSubjects.listed })
+    .from(streamSubjects)
+    .where(and(eq(streamSubjects.streamId, id), eq(streamSubjects.subjectKey, key)));
+  return row !== undefined && row.listed !== 'forgotten';
 }
 
 /**
@@ -80,47 +100,42 @@ async function saysNothing(
   return others.length === 0;
 }
 
-async function forget(tx: Statements, id: StreamId, key: string): Promise<number> {
-  const { rowCount } = await tx
-    .delete(streamSubjects)
-    .where(and(eq(streamSubjects.streamId, id), eq(streamSubjects.subjectKey, key)));
-  return rowCount ?? 0;
+async function write(
+  tx: Statements,
+  row: Pick<SubjectRow, 'streamId' | 'subjectKey' | 'subject' | 'listed' | 'verified'>,
+  { version, atMs }: { readonly version: number; readonly atMs: Millis },
+): Promise<void> {
+  const { listed, verified } = row;
+  const said = { listed, verified, changedAtMs: atMs, changedVersion: version };
+  await tx
+    .insert(streamSubjects)
+    .values({ ...row, ...said, shape: shapeOf(row.subject) ?? null })
+    .onConflictDoUpdate({ target: [streamSubjects.streamId, streamSubjects.subjectKey], set: said });
 }
 
-async function remember(
-  tx: Statements,
+/** Of the stream, those that no node will ask for any more. */
+async function dropForgotten(tx: Statements, id: StreamId, version: number): Promise<void> {
+  await tx.execute(sql`
+    DELETE FROM hub.stream_subjects WHERE ctid = ANY (ARRAY(
+      SELECT ctid FROM hub.stream_subjects
+       WHERE stream_id = ${id} AND listed = 'forgotten' AND changed_version <= ${version - forgottenKeptVersions}
+       ORDER BY changed_version LIMIT ${droppedPerCallMax}))`);
+}
+
+function refuseTooMany(
   stream: StreamRow,
-  call: { readonly key: string; readonly entry: StreamSubject; readonly version: number; readonly by: By },
-): Promise<number> {
-  const { key, entry, version, by } = call;
-  const said = {
-    listed: entry.listed,
-    verified: entry.verified,
-    changedAtMs: by.atMs,
-    changedVersion: version,
-  };
-  const [row] = await tx
-    .insert(streamSubjects)
-    .values({
-      ...said,
-      streamId: stream.id,
-      subjectKey: key,
-      subject: entry.subject,
-      shape: shapeOf(entry.subject) ?? null,
-    })
-    .onConflictDoUpdate({ target: [streamSubjects.streamId, streamSubjects.subjectKey], set: said })
-    .returning({ isNew: sql<boolean>`xmax = 0` });
-  const grown = row?.isNew === true ? 1 : 0;
-  if (stream.subjects + grown <= subjectsPerStreamMax) return grown;
+  { subjects, subjectBytes }: Pick<StreamRow, 'subjects' | 'subjectBytes'>,
+): void {
+  const isTooMany = subjects > subjectsPerStreamMax;
+  if (!isTooMany && subjectBytes <= subjectBytesPerStreamMax) return;
   throw new Problem(
     'too-many-subjects',
-    `The stream lists ${stream.subjects} subjects, and no more may be.`,
+    isTooMany
+      ? `The stream lists ${stream.subjects} subjects, and no more may be.`
+      : `The stream lists ${stream.subjectBytes} bytes of subjects; ${subjectBytesPerStreamMax} may be.`,
     {
       hint: 'Take some back, or spread them over several streams.',
-      extra: { limit: subjectsPerStreamMax },
+      extra: isTooMany ? { limit: subjectsPerStreamMax } : { limit_bytes: subjectBytesPerStreamMax },
     },
   );
 }
-
-const keyOf = (subject: JsonObject): string =>
-  createHash('sha256').update(canonicalJson(subject)).digest('base64url');

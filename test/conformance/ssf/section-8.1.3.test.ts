@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { matchesSubject } from '../../../src/core/subject-matching.ts';
+import { admits, createSubjectList } from '../../../src/core/subject-matching.ts';
 import { type Hub, startHub } from '../../support/a-hub.ts';
 import { anSsfReceiver, type SsfReceiver } from '../../support/an-ssf-receiver.ts';
 
@@ -23,8 +23,14 @@ describe('SSF 1.0 §8.1.3.1: subject matching, by its own examples', () => {
       false,
     ],
   ])('%s', (_name, added, event, expected) => {
-    expect(matchesSubject(added, event)).toBe(expected);
-    expect(matchesSubject(event, added)).toBe(expected);
+    for (const [listed, about] of [
+      [added, event],
+      [event, added],
+    ] as const) {
+      const subjects = createSubjectList();
+      subjects.put(listed, 'added');
+      expect(admits({ defaultSubjects: 'NONE', subjects }, about)).toBe(expected);
+    }
   });
 });
 
@@ -68,6 +74,14 @@ describe('SSF 1.0 §8.1.3.2, §8.1.3.3: adding and removing', () => {
     expect([answer.status, answer.body['code']]).toEqual([400, 'invalid-request']);
     const other = await receiver.create();
     expect((await call('remove', { stream_id: other.stream_id, subject })).status).toBe(204);
+  });
+
+  it('400: a subject of more bytes than one may have', async () => {
+    const answer = await call('add', { stream_id, subject: { ...example, note: '日'.repeat(1_400) } });
+    expect([answer.status, answer.body['errors']]).toEqual([
+      400,
+      [{ path: '/subject', message: 'has more than 4096 bytes' }],
+    ]);
   });
 
   it('§9.1: nobody learns who is known', async () => {
