@@ -3,7 +3,7 @@ import type { IssuerSettings } from '../../core/issuer.ts';
 import type { ClientAuthMethod, ClientJwks } from '../../authorization/ports.ts';
 import { bytes, count, hub } from './schema-columns.ts';
 
-/** The Drizzle mirror of `migrations/0004_clients.sql` and `0010_callers.sql`. */
+/** The Drizzle mirror of `migrations/0004_clients.sql` and `0009_callers.sql`. */
 export const clients = hub.table('clients', {
   id: text('id').primaryKey(),
   description: text('description'),

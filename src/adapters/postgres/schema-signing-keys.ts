@@ -3,7 +3,7 @@ import type { SigningAlgorithm } from '../../core/stream.ts';
 import type { KeyPurpose, PublicJwk } from '../../transmitter/key-ports.ts';
 import { bytes, count, hub } from './schema-columns.ts';
 
-/** The Drizzle mirror of `migrations/0003_signing_keys.sql` and `0010_callers.sql`. */
+/** The Drizzle mirror of `migrations/0003_signing_keys.sql` and `0009_callers.sql`. */
 export const signingKeys = hub.table('signing_keys', {
   kid: text('kid').primaryKey(),
   purpose: text('purpose').$type<KeyPurpose>().notNull(),

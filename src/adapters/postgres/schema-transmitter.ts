@@ -5,7 +5,7 @@ import type { Listing } from '../../core/subject-matching.ts';
 import type { JsonObject } from '../../core/vocabulary.ts';
 import { bytes, count, hub } from './schema-columns.ts';
 
-/** The Drizzle mirror of `migrations/0002_transmitter.sql`, with what `0005`, `0006` and `0007` add. */
+/** The Drizzle mirror of `migrations/0002_transmitter.sql`, with what `0005`, `0006` and `0008` add. */
 export const streamChanges = hub.table('stream_changes', {
   singleton: boolean('singleton').primaryKey().default(true),
   version: count('version').notNull(),
