@@ -37,7 +37,7 @@ forEachDatabase('the directory of streams', (fixture) => {
   const hears = ({ streams: [stream] }: StreamDirectory, subject: JsonObject): boolean =>
     admits({ defaultSubjects: stream!.defaultSubjects, subjects: stream!.subjects.list }, subject);
   beforeEach(async () => {
-    await fixture.database.pool.query('DELETE FROM hub.streams');
+    await fixture.database.pool.query('TRUNCATE hub.streams, hub.stream_subjects CASCADE');
     const announcer = { announce: () => {} };
     const { database } = fixture;
     streams = createStreamStore({ database, announcer, sealer: createSealer(randomBytes(32)) });
