@@ -52,11 +52,11 @@ async function createPipeline(
   { issuers }: SignalsNeeds,
 ): Promise<HandleSignal> {
   const readAudiences = createAudiences();
-  const following = followAudiences({
-    read: () => readAudiences(database.db),
-    announcer,
-    onError: warn(log, 'changes of streams were not read; the next signal reads them'),
-  });
+  const read = () => readAudiences(database.db);
+  const onError = warn(log, 'changes of streams were not read; the next signal reads them');
+  // Whole lists are read once, and in no transaction that others wait for.
+  await read().catch(onError);
+  const following = followAudiences({ read, announcer, onError });
   closers.add('streams', following.close);
   const ports: PipelinePorts = {
     store: measureSignalStore(createSignalStore({ database, readAudiences }), {
