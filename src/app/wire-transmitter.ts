@@ -1,5 +1,5 @@
-import { createDeadLetters } from '../adapters/postgres/dead-letters.ts';
 import { readDeliveryGauges } from '../adapters/postgres/delivery-gauges.ts';
+import { createDeliveryLog } from '../adapters/postgres/delivery-log.ts';
 import { sweepDeliveries } from '../adapters/postgres/delivery-sweeps.ts';
 import { createDeliveryStore } from '../adapters/postgres/delivery-store.ts';
 import { createFindToTake } from '../adapters/postgres/find-to-take.ts';
@@ -12,13 +12,14 @@ import type { HubServer } from '../http/server.ts';
 import { createDeliverer, type DelivererPorts } from '../transmitter/deliverer.ts';
 import { createJudgePush, failuresUntilTrial } from '../transmitter/judge-push.ts';
 import { type KeyRing, signSets } from '../transmitter/key-ring.ts';
+import { deliveryRoutes } from '../transmitter/delivery-routes.ts';
 import { createPoll } from '../transmitter/poll.ts';
 import { createPollWaits } from '../transmitter/poll-waits.ts';
 import { pollRoutes } from '../transmitter/poll-routes.ts';
 import { createPushSet } from '../transmitter/push-set.ts';
 import { createSamples } from '../transmitter/samples.ts';
 import { receiverOf } from '../transmitter/receiver.ts';
-import { undeliveredRoutes } from '../transmitter/undelivered-routes.ts';
+import { replayRoutes } from '../transmitter/replay-routes.ts';
 import { warn, type Hub } from './platform.ts';
 import type { Streams } from './wire-streams.ts';
 import type { Tokens } from './wire-tokens.ts';
@@ -88,9 +89,9 @@ export async function wireTransmitter(
     watchToken: tokens.onTokenEnded,
     nowMs,
   });
-  await server.register(undeliveredRoutes, {
+  await server.register(deliveryRoutes, { find: streams.store.find, log: createDeliveryLog({ database }) });
+  await server.register(replayRoutes, {
     find: streams.store.find,
-    letters: createDeadLetters({ database }),
     replay: createReplay({ database, announcer }),
     samples: createSamples({ store: streams.store, issuer: hub.publicUrl.get, newId }),
     nowMs,

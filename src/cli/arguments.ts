@@ -104,3 +104,7 @@ export function parseTime(option: string, text: string): number {
   if (!Number.isNaN(at)) return at;
   throw wrongUsage(`${option} ${text} is not a time.`, 'Write it like 2026-11-24T12:00:00Z.');
 }
+
+/** Milliseconds of a time, or of so long before now: `2026-11-24T12:00:00Z`, `2h`. @throws CliProblem */
+export const parseSince = (option: string, text: string, nowMs: number): number =>
+  spanShape.test(text) ? Math.max(0, nowMs - parseSpan(option, text)) : parseTime(option, text);

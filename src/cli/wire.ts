@@ -15,7 +15,7 @@ import type { CheckReply, RevocationReply } from '../revocations/schemas.ts';
 import type { SourceReply } from '../sources/schemas.ts';
 import type { KeyReply, RotationReply } from '../transmitter/key-schemas.ts';
 import type { StreamReply } from '../transmitter/admin-schemas.ts';
-import type { DeadLetterReply } from '../transmitter/undelivered-routes.ts';
+import type { DeliveryDetailReply, DeliveryReply } from '../transmitter/delivery-schemas.ts';
 
 /** What travels, as the schemas of the features have it. */
 export type SignalRequest = Static<typeof SignalBody>;
@@ -53,7 +53,8 @@ export type AddedPoint = Static<typeof AddedPointReply>;
 export type Report = Static<typeof ReportsReply>['items'][number];
 export type Source = Static<typeof SourceReply>;
 export type Stream = Static<typeof StreamReply>;
-export type DeadLetter = Static<typeof DeadLetterReply>;
+export type Delivery = Static<typeof DeliveryReply>;
+export type DeliveryDetail = Static<typeof DeliveryDetailReply>;
 export type Issuer = Static<typeof IssuerReply>;
 export type CallerIssuer = Static<typeof CallerIssuerReply>;
 export type Token = Static<typeof TokenReply>;

@@ -135,15 +135,17 @@ export function toReceiver(text: string): string {
   });
 }
 
+export const toEventUris = (names: readonly string[] | undefined): readonly string[] =>
+  names === undefined
+    ? eventsSupported
+    : names.map((name, index) => toEventUri(name, `/events_requested/${index}`));
+
 /** At our own door an event that nobody knows is a mistake. @throws Problem `unknown-event-type` */
-export function toEventUris(names: readonly string[] | undefined): readonly string[] {
-  if (names === undefined) return eventsSupported;
-  return names.map((name, index) => {
-    const found = findEventType(name);
-    if (found !== undefined && eventsSupported.includes(found.uri)) return found.uri;
-    throw new Problem('unknown-event-type', `No stream carries an event type "${name}".`, {
-      hint: `Did you mean ${nearestEventTypes(name).join(', ')}? Streams carry the events of CAEP and RISC.`,
-      errors: [{ path: `/events_requested/${index}`, message: 'is unknown' }],
-    });
+export function toEventUri(name: string, path: string): string {
+  const found = findEventType(name);
+  if (found !== undefined && eventsSupported.includes(found.uri)) return found.uri;
+  throw new Problem('unknown-event-type', `No stream carries an event type "${name}".`, {
+    hint: `Did you mean ${nearestEventTypes(name).join(', ')}? Streams carry the events of CAEP and RISC.`,
+    errors: [{ path, message: 'is unknown' }],
   });
 }

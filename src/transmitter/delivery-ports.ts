@@ -1,7 +1,7 @@
 import type { SetClaims, SignedSet } from '../core/set-claims.ts';
 import type { SigningAlgorithm } from '../core/stream.ts';
 import type { Trying } from '../core/retry-waits.ts';
-import type { Millis, SetId, StreamId } from '../core/vocabulary.ts';
+import type { JsonObject, Millis, SetId, StreamId } from '../core/vocabulary.ts';
 import type { By, PushAnswer } from './ports.ts';
 
 /** One SET on its way, in the hands of who claimed it. */
@@ -107,13 +107,50 @@ export type DeliveryStore = {
  */
 export type FindToTake = (streams: readonly StreamId[], nowMs: Millis) => Promise<ReadonlySet<StreamId>>;
 
-/** For people: what could not be delivered. */
-export type DeadLetters = {
+export const deliveryStates = ['pending', 'delivered', 'dead', 'cancelled'] as const;
+export type DeliveryState = (typeof deliveryStates)[number];
+
+/** For people: what a stream was sent, and what waits or did not get through. */
+export type DeliveryLog = {
+  /**
+   * Newest first. It looks at a bounded part of the rows: a page may be short, or empty, and yet go on at `next`; where
+   * that is absent, this was all.
+   */
   list(
     streamId: StreamId,
-    page: { readonly after?: number; readonly limit: number },
-  ): Promise<readonly DeadLetter[]>;
+    filter: DeliveryFilter,
+    page: { readonly before?: number; readonly limit: number },
+  ): Promise<{ readonly items: readonly DeliveryRecord[]; readonly next?: number }>;
+  find(streamId: StreamId, id: string): Promise<DeliveryDetail | undefined>;
 };
+/** All that are given hold. */
+export type DeliveryFilter = {
+  readonly state?: DeliveryState;
+  readonly eventType?: string;
+  /** A principal, or any value in the subject, such as an address. */
+  readonly subject?: string;
+  readonly signalId?: string;
+  /** Made then or later. */
+  readonly sinceMs?: Millis;
+};
+export type DeliveryRecord = {
+  readonly seq: number;
+  readonly id: SetId;
+  readonly state: DeliveryState;
+  readonly eventType: string;
+  readonly principal: string;
+  readonly subject: JsonObject;
+  readonly signalId?: string;
+  readonly attempts: number;
+  readonly createdAtMs: Millis;
+  /** Of one that is pending: not tried before. */
+  readonly dueAtMs?: Millis;
+  readonly firstSentAtMs?: Millis;
+  readonly settledAtMs?: Millis;
+  /** The last word of the receiver, or what came instead of one. */
+  readonly answer?: PushAnswer;
+};
+export type DeliveryDetail = DeliveryRecord & { readonly claims: SetClaims; readonly kid?: string };
 
 /**
  * Makes dead ones pending and due again, oldest first and some hundreds in a transaction, each with its audit row: what was
@@ -135,14 +172,4 @@ export type ReplayRange = {
   /** When they were made; both included. */
   readonly fromMs?: Millis;
   readonly untilMs?: Millis;
-};
-export type DeadLetter = {
-  readonly seq: number;
-  readonly id: SetId;
-  readonly eventType: string;
-  readonly signalId?: string;
-  readonly attempts: number;
-  readonly createdAtMs: Millis;
-  readonly settledAtMs: Millis;
-  readonly answer: PushAnswer;
 };

@@ -70,3 +70,51 @@ it('what a receiver does not take is listed, counted, sent again, and shown befo
   expect([wrong.exitCode, wrong.stderr]).toEqual([2, expect.stringContaining('2026-11-24T12:00:00Z')]);
   expect((await run('stream dead str_none')).exitCode).toBe(4);
 });
+
+it('what a stream was sent is listed, filtered, and shown with its claims', async () => {
+  const made = await run('stream create --receiver erp --event session-revoked --json');
+  const { id } = JSON.parse(made.stdout) as { id: string };
+  expect((await run(`stream events ${id}`)).stdout).toContain('No SETs');
+  await hub.call('POST', '/v1/agents', {
+    body: { name: 'seen', identities: [{ iss: 'https://idp.example', client_id: 'seen' }] },
+  });
+  const kill = await hub.call('POST', '/v1/signals', {
+    body: { event: 'session-revoked', subject: { agent: 'seen' } },
+  });
+  await run(`stream verify ${id}`);
+  const all = await run(`stream events ${id}`);
+  expect([all.exitCode, all.stderr]).toEqual([0, '']);
+  const [header, newest, oldest, ...more] = all.stdout.trimEnd().split('\n');
+  expect(header).toMatch(/^made +event +about +state +attempts +set +answer$/);
+  expect(newest).toMatch(/verification +id=str_\S+ +pending +0 +set_/);
+  expect(oldest).toMatch(/session-revoked +agent:seen +pending +0 +set_/);
+  expect(more).toEqual([]);
+
+  const listed = await run(
+    `stream events ${id} --subject agent:seen --event session-revoked --since 2h --json`,
+  );
+  const { items } = JSON.parse(listed.stdout) as { items: { jti: string }[] };
+  expect(items).toMatchObject([{ state: 'pending', signal_id: kill.body['signal_id'] }]);
+  const jti = String(items[0]?.jti);
+  const shown = await run(`stream events ${id} ${jti}`);
+  expect(shown.stdout).toMatch(/about +application.iss=https:\/\/idp.example application.sub=seen/);
+  expect(shown.stdout).toMatch(/signed with +not signed yet/);
+  expect(JSON.parse(shown.stdout.slice(shown.stdout.indexOf('\n\n')))).toMatchObject({
+    jti,
+    sub_id: { application: { sub: 'seen' } },
+  });
+  const asJson = await run(`stream events ${id} ${jti} --json`);
+  expect(JSON.parse(asJson.stdout)).toMatchObject({ jti, claims: { jti } });
+
+  expect((await run(`stream events ${id} --state dead`)).stdout).toContain('No SETs');
+  expect((await run(`stream events ${id} --limit 1`)).stdout).toContain('There are more: add --after');
+  for (const wrong of [
+    `stream events ${id} --state lost`,
+    `stream events ${id} --since yesterday`,
+    `stream events ${id} ${jti} --state dead`,
+  ]) {
+    expect((await run(wrong)).exitCode, wrong).toBe(2);
+  }
+  expect((await run(`stream events ${id} set_none`)).exitCode).toBe(4);
+  expect((await run('stream events str_none')).exitCode).toBe(4);
+});

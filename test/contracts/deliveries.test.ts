@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createDeadLetters } from '../../src/adapters/postgres/dead-letters.ts';
+import { createDeliveryLog } from '../../src/adapters/postgres/delivery-log.ts';
 import { streamId, type StreamId } from '../../src/core/vocabulary.ts';
 import type { Claim } from '../../src/transmitter/delivery-ports.ts';
 import { streamUpdatedEventType } from '../../src/core/set-claims.ts';
@@ -130,8 +130,9 @@ forEachDatabase('deliveries', (fixture) => {
         [...ids, `theirs-${stream}`].map(async (id) => (await stateOf(id)).state),
       );
       expect(states).toEqual(['delivered', 'dead', 'dead', 'pending']);
-      const letters = createDeadLetters({ database: fixture.database });
-      expect(await letters.list(stream, { limit: 10 })).toMatchObject([{ answer }, { answer }]);
+      const log = createDeliveryLog({ database: fixture.database });
+      const { items } = await log.list(stream, { state: 'dead' }, { limit: 10 });
+      expect(items).toMatchObject([{ answer }, { answer }]);
     });
 
     it('SSF §8.1.5: of a stream that was paused or disabled the last word is still there to fetch', async () => {

@@ -9,7 +9,8 @@ import { path } from '../hub.ts';
 import { type PageOptions, readPage, showPage, withPages } from '../list.ts';
 import { fields, millisText, spanText } from '../text.ts';
 import type { Stream } from '../wire.ts';
-import { addUndeliveredCommands } from './stream-undelivered.ts';
+import { addEventCommands } from './stream-events.ts';
+import { addReplayCommands } from './stream-replay.ts';
 
 type ListOptions = PageOptions & { readonly receiver?: string };
 type CreateOptions = {
@@ -62,7 +63,8 @@ export function addStreamCommands(program: Command, bind: Bind): void {
     stream.command('verify').description('send a verification event over it').argument('<ID>', 'str_…'),
     verify,
   );
-  addUndeliveredCommands(stream, bind);
+  addEventCommands(stream, bind);
+  addReplayCommands(stream, bind);
 }
 
 function addCreate(stream: Command, bind: Bind): void {

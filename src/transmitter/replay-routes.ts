@@ -3,63 +3,22 @@ import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import type { Stream } from '../core/stream.ts';
 import { streamId, type Millis } from '../core/vocabulary.ts';
-import type { DeadLetter, DeadLetters, Replay } from './delivery-ports.ts';
+import type { Replay } from './delivery-ports.ts';
 import { noSuchStream } from './manage.ts';
 import type { StreamStore } from './ports.ts';
 import type { Samples } from './samples.ts';
 
-export type UndeliveredRoutesOptions = {
+export type ReplayRoutesOptions = {
   readonly find: StreamStore['find'];
-  readonly letters: DeadLetters;
   readonly replay: Replay;
   readonly samples: Samples;
   readonly nowMs: () => Millis;
 };
 
 const tags = ['streams'];
-const pageMax = 200;
 const idsMax = 1_000;
 const config = { scopes: ['streams.write'] } as const;
 const IdParams = Type.Object({ id: Type.String({ maxLength: 64 }) });
-
-export const DeadLetterReply = Type.Object({
-  jti: Type.String(),
-  event_type: Type.String(),
-  signal_id: Type.Optional(Type.String()),
-  attempts: Type.Integer(),
-  created_at_ms: Type.Integer(),
-  dead_since_ms: Type.Integer(),
-  answer: Type.Object(
-    {
-      status: Type.Optional(Type.Integer()),
-      err: Type.Optional(Type.String()),
-      description: Type.Optional(Type.String()),
-    },
-    { description: 'The last word of the receiver, or what came instead of one.' },
-  ),
-});
-
-const listDead = {
-  config,
-  schema: {
-    tags,
-    summary: 'List the SETs that a receiver did not take',
-    params: IdParams,
-    querystring: Type.Object(
-      {
-        cursor: Type.Optional(Type.Integer({ minimum: 0, description: '`next_cursor` of the page before.' })),
-        limit: Type.Optional(Type.Integer({ minimum: 1, maximum: pageMax, default: 50 })),
-      },
-      { additionalProperties: false },
-    ),
-    response: {
-      200: Type.Object({
-        items: Type.Array(DeadLetterReply),
-        next_cursor: Type.Union([Type.String(), Type.Null()]),
-      }),
-    },
-  },
-} as const;
 
 const replayDead = {
   config,
@@ -104,10 +63,10 @@ const sendSamples = {
   },
 } as const;
 
-/** `/v1/streams/:id/{dead-letters,replay,samples}` */
-export const undeliveredRoutes: FastifyPluginAsyncTypebox<UndeliveredRoutesOptions> = async (
+/** `/v1/streams/:id/{replay,samples}` */
+export const replayRoutes: FastifyPluginAsyncTypebox<ReplayRoutesOptions> = async (
   app,
-  { find, letters, replay, samples, nowMs },
+  { find, replay, samples, nowMs },
 ) => {
   const streamOf = async (id: string): Promise<Stream> => {
     const stream = await find(streamId(id));
@@ -118,14 +77,6 @@ export const undeliveredRoutes: FastifyPluginAsyncTypebox<UndeliveredRoutesOptio
     actor: caller.actor,
     atMs: nowMs(),
     correlationId: id,
-  });
-
-  app.get('/v1/streams/:id/dead-letters', listDead, async ({ params, query }) => {
-    const { limit = 50, cursor: after } = query;
-    const { id } = await streamOf(params.id);
-    const found = await letters.list(id, { ...(after === undefined ? {} : { after }), limit: limit + 1 });
-    const items = found.slice(0, limit);
-    return { items: items.map(toReply), next_cursor: found.length > limit ? `${items.at(-1)?.seq}` : null };
   });
 
   app.post('/v1/streams/:id/replay', replayDead, async (request) => {
@@ -146,17 +97,3 @@ export const undeliveredRoutes: FastifyPluginAsyncTypebox<UndeliveredRoutesOptio
     return { event_types: [...(await samples(stream, byOf(request)))] };
   });
 };
-
-const toReply = (letter: DeadLetter) => ({
-  jti: letter.id,
-  event_type: letter.eventType,
-  ...(letter.signalId === undefined ? {} : { signal_id: letter.signalId }),
-  attempts: letter.attempts,
-  created_at_ms: letter.createdAtMs,
-  dead_since_ms: letter.settledAtMs,
-  answer: {
-    ...(letter.answer.status === undefined ? {} : { status: letter.answer.status }),
-    ...(letter.answer.err === undefined ? {} : { err: letter.answer.err }),
-    ...(letter.answer.description === undefined ? {} : { description: letter.answer.description }),
-  },
-});

@@ -3,9 +3,6 @@ import { parseTime, several } from '../arguments.ts';
 import { type Bind, type CommandContext, withExamples } from '../command.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { path } from '../hub.ts';
-import { type PageOptions, readPage, showPage, withPages } from '../list.ts';
-import { millisText } from '../text.ts';
-import type { DeadLetter } from '../wire.ts';
 
 type ReplayOptions = {
   readonly set?: readonly string[];
@@ -14,17 +11,8 @@ type ReplayOptions = {
   readonly dryRun?: true;
 };
 
-/** `stream dead|replay|sample`: what did not get through, and what would. */
-export function addUndeliveredCommands(stream: Command, bind: Bind): void {
-  bind<PageOptions>(
-    withPages(
-      stream
-        .command('dead')
-        .description('list the SETs that a receiver did not take, with its last answer')
-        .argument('<ID>', 'str_…'),
-    ),
-    listDead,
-  );
+/** `stream replay|sample`: what is sent again, and what is sent to try it out. */
+export function addReplayCommands(stream: Command, bind: Bind): void {
   bind<ReplayOptions>(
     withExamples(
       stream
@@ -46,29 +34,6 @@ export function addUndeliveredCommands(stream: Command, bind: Bind): void {
       .argument('<ID>', 'str_…'),
     sample,
   );
-}
-
-async function listDead(
-  context: CommandContext,
-  options: PageOptions,
-  [id = '']: readonly string[],
-): Promise<ExitCode> {
-  showPage(
-    context.screen,
-    await readPage<DeadLetter>(context, path`/v1/streams/${id}/dead-letters`, {}, options),
-    {
-      header: ['set', 'event', 'attempts', 'dead since', 'answer'],
-      cells: ({ jti, event_type: type, attempts, dead_since_ms: since, answer }) => [
-        jti,
-        type.slice(type.lastIndexOf('/') + 1),
-        String(attempts),
-        millisText(since),
-        [answer.status, answer.err, answer.description].filter((part) => part !== undefined).join(' '),
-      ],
-      empty: 'No dead letters: the receiver took everything, or it is still on its way.',
-    },
-  );
-  return exitCodes.done;
 }
 
 async function replay(
