@@ -130,7 +130,7 @@ async function wire(platform: Platform, config: Config, closers: Closers): Promi
   oauth.set(await wireOauth(server, hub, { points, tokens, keys: keys.accessTokens }));
   const signals = await wireSignals(server, hub, { issuers, points });
   await wireAgents(server, hub, { issuers, signals });
-  const streams = await wireStreams(server, hub);
+  const streams = await wireStreams(server, hub, oauth.get());
   const transmitter = await wireTransmitter(server, hub, { keys: keys.sets, streams, tokens });
   const scheduled = wireSchedule(hub, {
     signals,

@@ -84,7 +84,7 @@ export async function wireOauth(server: HubServer, hub: Hub, { points, tokens, k
       }),
     ),
   });
-  return { accessTokens, used };
+  return { accessTokens, used, clients: parts.clients };
 }
 
 async function wireCallerIssuers(server: HubServer, hub: Hub): Promise<CallerIssuers> {

@@ -1,4 +1,5 @@
 import { Type, type Static } from 'typebox';
+import { streamProfiles } from '../core/stream.ts';
 import { scopes } from '../http/caller.ts';
 import type { ClientRequest } from './make-client.ts';
 import { type Client, clientAuthMethods, type ExternalName, type OwnClient } from './ports.ts';
@@ -68,6 +69,12 @@ export const ClientBody = Type.Object(
         description: 'Its tokens are bound to a key of its own (DPoP), or not taken. Default false.',
       }),
     ),
+    profile: Type.Optional(
+      Type.Enum([...streamProfiles], {
+        description:
+          'What its streams obey: signed RS256, about all subjects, and session-revoked and credential-change when it asks for no events (CAEP Interoperability Profile 1.0, draft 02; docs/streams.md). Set once and for all.',
+      }),
+    ),
     source: Type.Optional(
       Type.String({
         maxLength: 64,
@@ -102,6 +109,7 @@ const clientMembers = {
     }),
   ),
   dpop_bound: Type.Boolean(),
+  profile: Type.Optional(Type.String()),
   source: Type.String({ examples: ['soc-receiver'] }),
   created_at_ms: Type.Integer({ examples: [1_763_764_000_123] }),
   revoked_at_ms: Type.Optional(Type.Integer()),
@@ -151,6 +159,7 @@ export const toClientRequest = (body: Static<typeof ClientBody>): ClientRequest 
   ...(body.person === undefined ? {} : { person: body.person }),
   ...(body.jwks === undefined ? {} : { jwks: { keys: body.jwks.keys } }),
   ...(body.dpop_bound === undefined ? {} : { dpopBound: body.dpop_bound }),
+  ...(body.profile === undefined ? {} : { profile: body.profile }),
   ...(body.source === undefined ? {} : { source: body.source }),
 });
 
@@ -166,6 +175,7 @@ export const toClientReply = (client: Client): Static<typeof ClientReply> => ({
   scopes: [...client.scopes],
   ...(client.kind === 'own' ? toOwn(client) : { external: fromName(client.named), person: client.person }),
   dpop_bound: client.dpopBound,
+  ...(client.profile === undefined ? {} : { profile: client.profile }),
   source: client.sourceId,
   created_at_ms: client.createdAtMs,
   ...(client.revokedAtMs === undefined ? {} : { revoked_at_ms: client.revokedAtMs }),

@@ -1,4 +1,5 @@
 import { Problem, type FieldError } from '../core/problem.ts';
+import type { StreamProfile } from '../core/stream.ts';
 import { clientId, nameShape, sourceId, type Millis } from '../core/vocabulary.ts';
 import { importPublicKey, publicMembers } from '../enforcement/token-signatures.ts';
 import { may, type Caller, type Scope } from '../http/caller.ts';
@@ -15,6 +16,7 @@ export type ClientRequest = {
   readonly external?: ExternalName;
   readonly person?: boolean;
   readonly dpopBound?: boolean;
+  readonly profile?: StreamProfile;
   readonly source?: string;
 };
 
@@ -38,6 +40,7 @@ export async function makeClient(
     ...(request.description === undefined ? {} : { description: request.description }),
     scopes: [...new Set(request.scopes)].sort(),
     dpopBound: request.dpopBound ?? false,
+    ...(request.profile === undefined ? {} : { profile: request.profile }),
     sourceId: sourceId(request.source ?? request.clientId),
     createdAtMs: nowMs(),
     ...kindOf(request),

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { IssuerSettings } from '../core/issuer.ts';
 import type { CheckableEntry } from '../core/match.ts';
 import type { Source } from '../core/source.ts';
+import type { StreamProfile } from '../core/stream.ts';
 import type { TokenContext } from '../core/token-context.ts';
 import type { ClientId, JsonObject, Millis, PointName, SourceId, TokenId } from '../core/vocabulary.ts';
 import type { Scope } from '../http/caller.ts';
@@ -79,6 +80,8 @@ type AnyClient = {
   readonly scopes: readonly Scope[];
   /** Its tokens are bound to its key (DPoP), or good for nothing. */
   readonly dpopBound: boolean;
+  /** What its streams obey. */
+  readonly profile?: StreamProfile;
   readonly sourceId: SourceId;
   readonly createdAtMs: Millis;
   readonly revokedAtMs?: Millis;

@@ -3,6 +3,8 @@ import type { Decision } from './decision.ts';
 import { commonMembers, type EventType } from './events/event-type.ts';
 import { findEventType } from './events/event-types.ts';
 import type { Resolution } from './resolution.ts';
+import { plainSubject } from './stream-profile.ts';
+import type { StreamProfile } from './stream.ts';
 import type { SetClaims } from './set-claims.ts';
 import type { Statement } from './signal.ts';
 import { toSsfSubject } from './subject.ts';
@@ -20,12 +22,14 @@ export type Telling = {
   readonly principal: string;
   /** Goes before what other principals wait for. */
   readonly denies: boolean;
+  /** Of what denies: how it is told to those who do not hear of the event itself, as sessions revoked. */
+  readonly asSessionRevoked?: JsonObject;
   /** Family and subject: a newer one of the same principal makes an older one that was not sent yet unnecessary. */
   readonly family?: string;
 };
 
 /** One SET for one stream, its claims fixed. */
-export type PlannedSet = Omit<Telling, 'payload' | 'subject'> & {
+export type PlannedSet = Omit<Telling, 'payload' | 'subject' | 'asSessionRevoked'> & {
   readonly streamId: StreamId;
   readonly claims: SetClaims;
 };
@@ -34,6 +38,7 @@ export type PlannedSet = Omit<Telling, 'payload' | 'subject'> & {
 export type Audience = {
   readonly id: StreamId;
   readonly aud: string;
+  readonly profile?: StreamProfile;
   hears(eventType: string, subject: JsonObject): boolean;
 };
 
@@ -67,12 +72,16 @@ export function fanOut(
   const sets: PlannedSet[] = [];
   if (audiences.length === 0) return { sets, isCut: false };
   const now = Math.floor(nowMs / 1_000);
-  for (const { payload, subject, ...telling } of tellingsOf(decided)) {
+  const said = new Set<string>();
+  for (const telling of tellingsOf(decided)) {
     for (const audience of audiences) {
-      if (!audience.hears(telling.eventType, subject)) continue;
+      const heard =
+        audience.profile === undefined ? asItIs(audience, telling) : asPlain(audience, telling, said);
+      if (heard === undefined) continue;
+      const { payload, subject, asSessionRevoked: _, ...rest } = heard;
       if (sets.length >= setsPerSignalMax) return { sets, isCut: true };
       sets.push({
-        ...telling,
+        ...rest,
         streamId: audience.id,
         claims: {
           iss: iss(),
@@ -82,12 +91,32 @@ export function fanOut(
           txn,
           toe: Math.min(Math.floor(eventTime), now),
           sub_id: subject,
-          events: { [telling.eventType]: payload },
+          events: { [rest.eventType]: payload },
         },
       });
     }
   }
   return { sets, isCut: false };
+}
+
+const asItIs = (audience: Audience, telling: Telling): Telling | undefined =>
+  audience.hears(telling.eventType, telling.subject) ? telling : undefined;
+
+/**
+ * For a stream with a profile: subjects as plain as may be, each once, and every denial. One that comes by an event which it
+ * does not take is told as sessions revoked, and no later event makes that unnecessary.
+ */
+function asPlain(audience: Audience, telling: Telling, said: Set<string>): Telling | undefined {
+  const itself = { ...telling, subject: plainSubject(telling.subject) };
+  const { family: _, asSessionRevoked, ...rest } = itself;
+  const heard =
+    asItIs(audience, itself) ??
+    (asSessionRevoked &&
+      asItIs(audience, { ...rest, eventType: sessionRevoked.uri, payload: asSessionRevoked }));
+  const key = heard && `${audience.id} ${heard.eventType} ${canonicalJson(heard.subject)}`;
+  if (key === undefined || said.has(key)) return undefined;
+  said.add(key);
+  return heard;
 }
 
 /**
@@ -127,6 +156,9 @@ export function tellingsOf(decided: DecidedStatement): readonly Telling[] {
       payload,
       principal,
       denies,
+      ...(denies && told !== sessionRevoked
+        ? { asSessionRevoked: payloadOf(sessionRevoked, type, statement) }
+        : {}),
       ...(family === undefined ? {} : { family: `${family} ${canonicalJson(subject)}` }),
     }),
   );

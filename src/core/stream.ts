@@ -15,6 +15,10 @@ export type SigningAlgorithm = (typeof signingAlgorithms)[number];
 export const defaultSubjects = ['ALL', 'NONE'] as const;
 export type DefaultSubjects = (typeof defaultSubjects)[number];
 
+/** Interoperability profiles that the streams of a client may obey, each with its version. */
+export const streamProfiles = ['caep-interop-1.0-draft-02'] as const;
+export type StreamProfile = (typeof streamProfiles)[number];
+
 /** What one downstream Receiver subscribed to, without its secrets. */
 export type Stream = {
   readonly id: StreamId;
@@ -22,6 +26,8 @@ export type Stream = {
   readonly receiver: string;
   /** One value per stream, so that no receiver can hand its copy of a SET to another. */
   readonly aud: string;
+  /** What its client's streams obey, as it was when this one was made. */
+  readonly profile?: StreamProfile;
   /** As asked for, unknown URIs included; absent: nothing was asked for. */
   readonly eventsRequested?: readonly string[];
   /** Those of them that the hub sends. */

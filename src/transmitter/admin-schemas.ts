@@ -72,6 +72,7 @@ export const StreamReply = Type.Object(
     id: Type.String(),
     receiver: Type.String(),
     aud: Type.String(),
+    profile: Type.Optional(Type.String({ description: 'What it obeys, as its client does.' })),
     status: Type.String(),
     reason: Type.Optional(Type.String()),
     delivery: Type.Object({
@@ -98,6 +99,7 @@ export const toStreamReply = (stream: Stream, issuer: string): Static<typeof Str
   id: stream.id,
   receiver: stream.receiver,
   aud: stream.aud,
+  ...(stream.profile === undefined ? {} : { profile: stream.profile }),
   status: stream.status,
   ...(stream.statusReason === undefined ? {} : { reason: stream.statusReason }),
   delivery:

@@ -1,7 +1,8 @@
 import { canonicalJson } from '../core/canonical-json.ts';
 import { eventsDelivered } from '../core/events/transmitted-events.ts';
 import { type FieldError, Problem } from '../core/problem.ts';
-import type { Stream } from '../core/stream.ts';
+import { profileDemands } from '../core/stream-profile.ts';
+import type { Stream, StreamProfile } from '../core/stream.ts';
 import { type Json, type JsonObject, type Millis, streamId } from '../core/vocabulary.ts';
 import { type DeliveryWire, readDelivery } from './delivery.ts';
 import { descriptionMax, minVerificationIntervalDefault } from './limits.ts';
@@ -26,17 +27,23 @@ export type OperatorSupplied = Partial<
 /** A stream that is enabled and has everybody. @see SSF 1.0 §8.1.1.1 */
 export function newStream(
   wire: ReceiverSupplied,
-  made: { readonly id: string; readonly receiver: string; readonly atMs: Millis },
+  made: {
+    readonly id: string;
+    readonly receiver: string;
+    readonly profile?: StreamProfile | undefined;
+    readonly atMs: Millis;
+  },
   settings: OperatorSupplied = {},
 ): { readonly stream: Stream; readonly authorization?: string } {
-  const { receiver, atMs } = made;
+  const { receiver, profile, atMs } = made;
   const { delivery, ...secret } = readDelivery(wire.delivery, undefined);
   const id = streamId(made.id);
   const stream: Stream = {
     id,
     receiver,
     aud: audienceOf(receiver, id),
-    ...eventsOf(wire),
+    ...(profile === undefined ? {} : { profile }),
+    ...eventsOf(wire, profile),
     delivery,
     ...descriptionOf(wire),
     status: 'enabled',
@@ -48,7 +55,23 @@ export function newStream(
     createdAtMs: atMs,
     updatedAtMs: atMs,
   };
+  refuseOffProfile(stream);
   return { stream, ...secret };
+}
+
+/** @throws Problem `invalid-request` for settings that the profile of the stream does not leave open. */
+export function refuseOffProfile({ profile, ...stream }: Stream): void {
+  if (profile === undefined) return;
+  const { algorithm, defaultSubjects } = profileDemands[profile].stream;
+  const errors = [
+    { path: '/algorithm', is: stream.algorithm, must: algorithm },
+    { path: '/default_subjects', is: stream.defaultSubjects, must: defaultSubjects },
+  ].flatMap(({ path, is, must }) => (is === must ? [] : [{ path, message: `must be ${must}` }]));
+  if (errors.length === 0) return;
+  throw new Problem('invalid-request', `The client of the stream has the profile ${profile}.`, {
+    hint: 'Leave these members out, or make another client without the profile.',
+    errors,
+  });
 }
 
 /** @throws Problem `invalid-request` for a body that says what only the transmitter says. */
@@ -74,7 +97,7 @@ export function patchedStream(
       ...(said.delivery === undefined ? {} : deliveryOf(stream, said.delivery, issuer)),
       stream: {
         ...stream,
-        ...(said.events_requested === undefined ? {} : eventsOf(said)),
+        ...(said.events_requested === undefined ? {} : eventsOf(said, stream.profile)),
         ...(said.description === undefined ? {} : descriptionOf(said)),
       },
     },
@@ -100,7 +123,7 @@ export function replacedStream(
     stream,
     {
       ...deliveryOf(stream, said.delivery, issuer),
-      stream: { ...rest, ...eventsOf(said), ...descriptionOf(said) },
+      stream: { ...rest, ...eventsOf(said, stream.profile), ...descriptionOf(said) },
     },
     ['delivery', 'events_requested', 'description'],
   );
@@ -134,9 +157,9 @@ function deliveryOf(stream: Stream, wire: DeliveryWire | undefined, issuer: stri
   };
 }
 
-const eventsOf = ({ events_requested: requested }: ReceiverSupplied) => ({
+const eventsOf = ({ events_requested: requested }: ReceiverSupplied, profile: StreamProfile | undefined) => ({
   ...(requested === undefined ? {} : { eventsRequested: requested }),
-  eventsDelivered: eventsDelivered(requested),
+  eventsDelivered: eventsDelivered(requested ?? (profile && profileDemands[profile].events)),
 });
 
 const descriptionOf = ({ description }: ReceiverSupplied) =>

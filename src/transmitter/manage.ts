@@ -11,7 +11,7 @@ import {
 import { type RefuseEndpoint, requireReachable } from './delivery.ts';
 import { type SetMaker, verificationSet } from './control-sets.ts';
 import { activityLagMs, streamsPerReceiverMax, verificationStateMax } from './limits.ts';
-import type { By, StreamChange, StreamStore, StreamSubjectStore } from './ports.ts';
+import type { By, FindReceiver, StreamChange, StreamStore, StreamSubjectStore } from './ports.ts';
 import { type Configuration, toConfiguration } from './schemas.ts';
 import { subjectOf } from './stream-subject.ts';
 
@@ -37,6 +37,7 @@ export type ManagementOptions = SetMaker & {
   readonly store: StreamStore;
   readonly subjects: Pick<StreamSubjectStore, 'put'>;
   readonly refuseEndpoint: RefuseEndpoint;
+  readonly findReceiver: FindReceiver;
 };
 
 export function createManagement(options: ManagementOptions): Management {
@@ -80,7 +81,9 @@ export function createManagement(options: ManagementOptions): Management {
     async create({ receiver, by }, body) {
       refuseTransmitterSupplied(body);
       requireReachable(body.delivery, options.refuseEndpoint);
-      const { stream, authorization } = newStream(body, { id: newId('str'), receiver, atMs: by.atMs });
+      const { profile } = (await options.findReceiver(receiver)) ?? {};
+      const made = { id: newId('str'), receiver, profile, atMs: by.atMs };
+      const { stream, authorization } = newStream(body, made);
       await store.create(stream, authorization, by);
       return toConfiguration(stream, issuer());
     },

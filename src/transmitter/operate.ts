@@ -3,12 +3,12 @@ import { Problem } from '../core/problem.ts';
 import type { Stream } from '../core/stream.ts';
 import { streamId } from '../core/vocabulary.ts';
 import { type StreamBody, type StreamPatchBody, toEventUris, toReceiver } from './admin-schemas.ts';
-import { cutDescription, newStream } from './configure.ts';
+import { cutDescription, newStream, refuseOffProfile } from './configure.ts';
 import { type SetMaker, verificationSet } from './control-sets.ts';
 import { type RefuseEndpoint, requireReachable } from './delivery.ts';
 import { noSuchStream, withStatus } from './manage.ts';
 import { changedByHub } from './pause-inactive.ts';
-import type { By, StreamChange, StreamStore } from './ports.ts';
+import type { By, FindReceiver, StreamChange, StreamStore } from './ports.ts';
 
 /** What an operator does with the streams of receivers, who hear of it. */
 export type Operation = {
@@ -20,7 +20,11 @@ export type Operation = {
 };
 
 export function createOperation(
-  options: SetMaker & { readonly store: StreamStore; readonly refuseEndpoint: RefuseEndpoint },
+  options: SetMaker & {
+    readonly store: StreamStore;
+    readonly refuseEndpoint: RefuseEndpoint;
+    readonly findReceiver: FindReceiver;
+  },
 ): Operation {
   const { store, newId } = options;
 
@@ -34,13 +38,16 @@ export function createOperation(
     async create(body, by) {
       const { delivery, events_requested: events, description } = body;
       requireReachable(delivery, options.refuseEndpoint);
+      const receiver = toReceiver(body.receiver);
+      const found = await options.findReceiver(receiver);
+      if (found === undefined) throw noSuchClient(body.receiver);
       const { stream, authorization } = newStream(
         {
           events_requested: toEventUris(events),
           ...(delivery === undefined ? {} : { delivery }),
           ...(description === undefined ? {} : { description }),
         },
-        { id: newId('str'), receiver: toReceiver(body.receiver), atMs: by.atMs },
+        { id: newId('str'), receiver, profile: found.profile, atMs: by.atMs },
         settingsOf(body),
       );
       await store.create(stream, authorization, by);
@@ -103,11 +110,18 @@ function changeOf(before: Stream, body: Static<typeof StreamPatchBody>): StreamC
     ...settingsOf(body),
     ...(description === undefined ? {} : { description: cutDescription(description) }),
   };
+  refuseOffProfile(stream);
   const members = Object.keys(body);
   if (status === undefined) return { stream, audit: { action: 'stream.changed', detail: { members } } };
   const change = withStatus(stream, status, reason);
   return { ...change, audit: { ...change.audit, detail: { ...change.audit.detail, members } } };
 }
+
+const noSuchClient = (receiver: string): Problem =>
+  new Problem('invalid-request', `There is no "${receiver}", or it was revoked.`, {
+    hint: 'Make the client first: what its streams are like is set there.',
+    errors: [{ path: '/receiver', message: 'is no client' }],
+  });
 
 function refuseLoneReason({ status, reason }: Static<typeof StreamPatchBody>): void {
   if (reason === undefined || status !== undefined) return;

@@ -1,5 +1,11 @@
 import type { SetClaims, SignedSet } from '../core/set-claims.ts';
-import type { SigningAlgorithm, Stream, StreamDelivery, StreamSubject } from '../core/stream.ts';
+import type {
+  SigningAlgorithm,
+  Stream,
+  StreamDelivery,
+  StreamProfile,
+  StreamSubject,
+} from '../core/stream.ts';
 import type { SubjectList } from '../core/subject-matching.ts';
 import type { JsonObject, Millis, StreamId } from '../core/vocabulary.ts';
 import type { AuditEntry } from '../pipeline/ports.ts';
@@ -41,6 +47,11 @@ export type StreamStore = {
   listInactive(nowMs: Millis, limit: number): Promise<readonly StreamId[]>;
 };
 
+/** What is known of who a stream is to be for. `undefined`: there is no such client, or it was revoked. */
+export type FindReceiver = (
+  receiver: string,
+) => Promise<{ readonly profile?: StreamProfile | undefined } | undefined>;
+
 export type StreamChange = {
   readonly stream: Stream;
   /** Absent: as it was; `null`: none any more. */
@@ -74,7 +85,7 @@ export type StreamDirectory = {
 };
 export type ListedStream = Pick<
   Stream,
-  'id' | 'aud' | 'eventsDelivered' | 'status' | 'defaultSubjects' | 'algorithm'
+  'id' | 'aud' | 'profile' | 'eventsDelivered' | 'status' | 'defaultSubjects' | 'algorithm'
 > & {
   readonly method: StreamDelivery['method'];
   readonly subjects: FollowedSubjects;

@@ -1,4 +1,4 @@
-import type { StreamId } from '../core/vocabulary.ts';
+import { type ClientId, clientId, type StreamId } from '../core/vocabulary.ts';
 import type { Caller } from '../http/caller.ts';
 
 /** Whose streams a caller manages: all tokens of one holder share them, so that a token can be replaced. */
@@ -7,6 +7,10 @@ export const receiverOf = ({ actor }: Pick<Caller, 'actor'>): string =>
 
 /** Clients of the authorization server; no holder of an API token is named so. */
 const clientPrefix = 'client:';
+
+/** The client whose streams they are; nothing for holders of API tokens. */
+export const clientOf = (receiver: string): ClientId | undefined =>
+  receiver.startsWith(clientPrefix) ? clientId(receiver.slice(clientPrefix.length)) : undefined;
 
 export const receiverOfToken = (actor: string): string => `token:${actor}`;
 

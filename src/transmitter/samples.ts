@@ -13,6 +13,12 @@ const sampleSubject: JsonObject = { format: 'email', email: 'sample@example.com'
 /** Sends one of each event that a stream delivers, about nobody. @returns the event types. */
 export type Samples = (stream: Stream, by: By) => Promise<readonly string[]>;
 
+/** With what is said in every event of CAEP that the hub sends. */
+function sampleOf(uri: string): JsonObject {
+  const type = findEventType(uri);
+  return { ...(type?.profile === 'caep' ? { reason_admin: { en: 'A sample.' } } : {}), ...type?.example };
+}
+
 /** So that a receiver sees what it will get before anything happens. */
 export function createSamples(options: SetMaker & { readonly store: Pick<StreamStore, 'update'> }): Samples {
   const { store, issuer, newId } = options;
@@ -33,7 +39,7 @@ export function createSamples(options: SetMaker & { readonly store: Pick<StreamS
               txn: newId('txn'),
               toe: now,
               sub_id: sampleSubject,
-              events: { [uri]: findEventType(uri)?.example ?? {} },
+              events: { [uri]: sampleOf(uri) },
             };
           }),
           audit: { action: 'stream.sampled', detail: { event_types: stream.eventsDelivered.length } },

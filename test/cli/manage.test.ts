@@ -103,8 +103,11 @@ it('a client whose tokens come from elsewhere is let in when its issuer is trust
 });
 
 it('a client is made with its secret, shown once, is listed without, and is revoked', async () => {
-  const made = await document('client create soc --scope ssf.read --scope ssf.manage');
-  expect(made).toMatchObject({ client_id: 'soc', source: 'soc' });
+  const profile = 'caep-interop-1.0-draft-02';
+  const made = await document(`client create soc --scope ssf.read --scope ssf.manage --profile ${profile}`);
+  expect(made).toMatchObject({ client_id: 'soc', source: 'soc', profile });
+  expect(await document('stream create --receiver client:soc')).toMatchObject({ profile });
+  expect((await run('client create x --scope ssf.read --profile caep-interop')).exitCode).toBe(2);
   const secret = String(made['client_secret']);
   expect(secret).toMatch(/^chub_/);
   expect((await run('client create ci --scope signals.write')).stdout).toMatch(/shown this once:\nchub_/);

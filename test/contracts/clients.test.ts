@@ -33,6 +33,7 @@ forEachDatabase('clients', (fixture) => {
       jwks: { keys: [{ kty: 'EC', crv: 'P-256', x: 'x', y: 'y' }] },
       dpopBound: true,
       description: 'a receiver',
+      profile: 'caep-interop-1.0-draft-02',
     });
     for (const client of [aClient('a'), byKey]) {
       await stored().create(client, change);

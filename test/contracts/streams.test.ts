@@ -51,6 +51,22 @@ forEachDatabase('streams', (fixture) => {
     expect(await store.find(streamId('str_none'))).toBeUndefined();
   });
 
+  it('keeps the profile of a stream, and none that is at odds with it', async () => {
+    const profile = 'caep-interop-1.0-draft-02';
+    const stream = aStream('str_1', { profile });
+    await store.create(stream, undefined, by);
+    expect(await store.find(stream.id)).toEqual(stream);
+    const changed = { ...stream, description: 'changed' };
+    expect(await store.update(stream.id, () => ({ stream: changed, audit }), by)).toEqual(changed);
+    for (const parts of [{ algorithm: 'ES256' }, { defaultSubjects: 'NONE' }] as const) {
+      await expect(
+        store.create(aStream('str_2', { profile, ...parts }), undefined, by),
+      ).rejects.toMatchObject({
+        cause: { code: '23514' },
+      });
+    }
+  });
+
   it('lists those of one receiver, or all, oldest first and in pages', async () => {
     for (const [index, receiver] of ['token:a', 'token:b', 'token:a'].entries()) {
       await store.create(

@@ -21,7 +21,8 @@ export function createAudiences(): ReadAudiences {
       const selection = { defaultSubjects: stream.defaultSubjects, subjects: subjects.list };
       const hears = (eventType: string, subject: JsonObject) =>
         delivered.has(eventType) && admits(selection, subject);
-      return [{ id: stream.id, aud: stream.aud, hears }];
+      const { id, aud, profile } = stream;
+      return [{ id, aud, ...(profile === undefined ? {} : { profile }), hears }];
     });
     if (known === undefined || directory.version > known.directory.version) known = { directory, audiences };
     return audiences;

@@ -160,6 +160,7 @@ function toEntry(action: string, client: Client, { actor, atMs, correlationId }:
     scopes: [...client.scopes],
     dpop_bound: client.dpopBound,
     source: client.sourceId,
+    ...(client.profile === undefined ? {} : { profile: client.profile }),
     ...(client.kind === 'external'
       ? { external: { ...client.named }, person: client.person }
       : { auth_method: client.authMethod, ...(client.jwks === undefined ? {} : { jwks: client.jwks }) }),
@@ -173,6 +174,7 @@ const toRow = (client: NewClient): typeof clients.$inferInsert => ({
   description: client.description ?? null,
   scopes: [...client.scopes],
   dpopBound: client.dpopBound,
+  profile: client.profile ?? null,
   sourceId: client.sourceId,
   createdAtMs: client.createdAtMs,
   ...(client.kind === 'external'
@@ -196,6 +198,7 @@ function toClient(row: typeof clients.$inferSelect): Client {
     ...(row.description === null ? {} : { description: row.description }),
     scopes: scopes.filter((scope) => row.scopes.includes(scope)),
     dpopBound: row.dpopBound,
+    ...(row.profile === null ? {} : { profile: row.profile }),
     sourceId: sourceId(row.sourceId),
     createdAtMs: row.createdAtMs,
     ...(row.revokedAtMs === null ? {} : { revokedAtMs: row.revokedAtMs }),

@@ -1,9 +1,10 @@
 import { boolean, jsonb, text } from 'drizzle-orm/pg-core';
 import type { IssuerSettings } from '../../core/issuer.ts';
 import type { ClientAuthMethod, ClientJwks } from '../../authorization/ports.ts';
+import type { StreamProfile } from '../../core/stream.ts';
 import { bytes, count, hub } from './schema-columns.ts';
 
-/** The Drizzle mirror of `migrations/0004_clients.sql` and `0009_callers.sql`. */
+/** The Drizzle mirror of `migrations/0004_clients.sql`, with what `0009_callers.sql` and `0010_profile.sql` add. */
 export const clients = hub.table('clients', {
   id: text('id').primaryKey(),
   description: text('description'),
@@ -12,6 +13,7 @@ export const clients = hub.table('clients', {
   secretSha256: bytes('secret_sha256'),
   jwks: jsonb('jwks').$type<ClientJwks>(),
   dpopBound: boolean('dpop_bound').notNull().default(false),
+  profile: text('profile').$type<StreamProfile>(),
   sourceId: text('source_id').notNull(),
   createdAtMs: count('created_at_ms').notNull(),
   revokedAtMs: count('revoked_at_ms'),

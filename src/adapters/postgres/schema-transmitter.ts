@@ -1,11 +1,17 @@
 import { boolean, integer, jsonb, primaryKey, text } from 'drizzle-orm/pg-core';
 import type { SetClaims } from '../../core/set-claims.ts';
-import type { DefaultSubjects, DeliveryMethod, SigningAlgorithm, StreamStatus } from '../../core/stream.ts';
+import type {
+  DefaultSubjects,
+  DeliveryMethod,
+  SigningAlgorithm,
+  StreamProfile,
+  StreamStatus,
+} from '../../core/stream.ts';
 import type { Listing } from '../../core/subject-matching.ts';
 import type { JsonObject } from '../../core/vocabulary.ts';
 import { bytes, count, hub } from './schema-columns.ts';
 
-/** The Drizzle mirror of `migrations/0002_transmitter.sql`, with what `0005`, `0006` and `0008` add. */
+/** The Drizzle mirror of `migrations/0002_transmitter.sql`, with what `0005`, `0006`, `0008` and `0010` add. */
 export const streamChanges = hub.table('stream_changes', {
   singleton: boolean('singleton').primaryKey().default(true),
   version: count('version').notNull(),
@@ -15,6 +21,7 @@ export const streams = hub.table('streams', {
   id: text('id').primaryKey(),
   receiver: text('receiver').notNull(),
   aud: text('aud').notNull(),
+  profile: text('profile').$type<StreamProfile>(),
   eventsRequested: text('events_requested').array(),
   eventsDelivered: text('events_delivered').array().notNull(),
   method: text('method').$type<DeliveryMethod>().notNull(),

@@ -103,5 +103,11 @@ function applied({ row, subjects, changes }: Read, version: number): StreamDirec
   }
   subjects.version = Math.max(subjects.version, version);
   const { aud, eventsDelivered, status, defaultSubjects, algorithm, method } = row;
-  return { id: streamId(row.id), aud, eventsDelivered, status, defaultSubjects, algorithm, method, subjects };
+  const settings = { aud, eventsDelivered, status, defaultSubjects, algorithm, method };
+  return {
+    id: streamId(row.id),
+    ...settings,
+    ...(row.profile === null ? {} : { profile: row.profile }),
+    subjects,
+  };
 }

@@ -18,6 +18,7 @@ export const toStream = (row: StreamRow): Stream => ({
   id: streamId(row.id),
   receiver: row.receiver,
   aud: row.aud,
+  ...(row.profile === null ? {} : { profile: row.profile }),
   ...(row.eventsRequested === null ? {} : { eventsRequested: row.eventsRequested }),
   eventsDelivered: row.eventsDelivered,
   delivery:

@@ -31,6 +31,7 @@ export function createStreamStore(options: {
           id: stream.id,
           receiver: stream.receiver,
           aud: stream.aud,
+          profile: stream.profile ?? null,
           ...toSettings(stream),
           ...toTimes(stream),
           createdAtMs: stream.createdAtMs,
@@ -191,8 +192,9 @@ async function refuseTooMany(tx: Statements, receiver: string): Promise<void> {
   });
 }
 
-const shownOf = ({ receiver, delivery, eventsDelivered }: Stream) => ({
+const shownOf = ({ receiver, profile, delivery, eventsDelivered }: Stream) => ({
   receiver,
+  ...(profile === undefined ? {} : { profile }),
   method: delivery.method,
   ...(delivery.method === 'push' ? { endpoint_url: delivery.endpointUrl } : {}),
   events_delivered: [...eventsDelivered],

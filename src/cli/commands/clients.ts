@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Option, type Command } from 'commander';
+import { streamProfiles } from '../../core/stream.ts';
 import type { JsonObject } from '../../core/vocabulary.ts';
 import { several } from '../arguments.ts';
 import { wrongUsage } from '../cli-problem.ts';
@@ -18,6 +19,7 @@ type CreateOptions = {
   readonly auth?: string;
   readonly jwks?: string;
   readonly dpop?: true;
+  readonly profile?: string;
   readonly source?: string;
   readonly issuer?: string;
   readonly issuerClient?: string;
@@ -44,6 +46,7 @@ export function addClientCommands(program: Command, bind: Bind): void {
     )
     .option('--jwks <file>', 'its public keys, a JWK Set; goes with private_key_jwt')
     .option('--dpop', 'its tokens are bound to a key of its own')
+    .addOption(new Option('--profile <profile>', 'what its streams obey').choices(streamProfiles))
     .option('--source <source>', 'the source it speaks for (default: one named after it)')
     .option('--issuer <url>', 'its tokens come from this issuer: see client issuer add')
     .option('--issuer-client <client_id>', 'what that issuer calls it as a client')
@@ -51,7 +54,7 @@ export function addClientCommands(program: Command, bind: Bind): void {
     .option('--person', 'with all three: a person at a keyboard');
   bind<CreateOptions>(
     withExamples(createCommand, [
-      'client create soc-receiver --scope ssf.read --scope ssf.manage',
+      'client create soc-receiver --scope ssf.read --scope ssf.manage --profile caep-interop-1.0-draft-02',
       'client create ci --scope signals.write --auth private_key_jwt --jwks keys.json --dpop',
       'client create soar --scope signals.write --issuer https://login.example --issuer-client soar-prod',
     ]),
@@ -93,7 +96,7 @@ async function show(
 
 async function create(
   { connect, screen, surroundings }: CommandContext,
-  { scope, description, auth, jwks, dpop, source, person, ...named }: CreateOptions,
+  { scope, description, auth, jwks, dpop, profile, source, person, ...named }: CreateOptions,
   [id = '']: readonly string[],
 ): Promise<ExitCode> {
   const body: JsonObject = {
@@ -103,6 +106,7 @@ async function create(
     ...(auth !== undefined && { auth_method: auth }),
     ...(jwks !== undefined && { jwks: await readKeySet(resolve(surroundings.workingDirectory, jwks)) }),
     ...(dpop === true && { dpop_bound: dpop }),
+    ...(profile !== undefined && { profile }),
     ...(source !== undefined && { source }),
     ...externalOf(named),
     ...(person === true && { person }),
@@ -162,6 +166,7 @@ const linesOf = (client: Client): readonly string[] =>
     authentication: client.auth_method,
     ...namesOf(client),
     'its tokens': client.dpop_bound ? 'are bound to its key' : 'are bound where it proves a key',
+    'its streams': client.profile && `obey ${client.profile}`,
     'speaks for': client.source,
   });
 

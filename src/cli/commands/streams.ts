@@ -208,6 +208,7 @@ const linesOf = (stream: Stream): readonly string[] =>
     carries: stream.events_delivered.map((uri) => uri.slice(uri.lastIndexOf('/') + 1)).join(', '),
     'has at first': stream.default_subjects === 'ALL' ? 'everybody' : 'nobody',
     'signed with': stream.algorithm,
+    obeys: stream.profile,
     audience: stream.aud,
     'paused after': stream.inactivity_timeout && spanText(stream.inactivity_timeout * 1_000),
     'last activity': millisText(stream.last_activity_at_ms),

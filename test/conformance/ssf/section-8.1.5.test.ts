@@ -27,8 +27,19 @@ function everythingOf({ database }: DatabaseFixture) {
     announced,
     clock,
     store,
-    management: createManagement({ ...maker, store, subjects, refuseEndpoint: () => undefined }),
-    operation: createOperation({ ...maker, store, refuseEndpoint: () => undefined }),
+    management: createManagement({
+      ...maker,
+      store,
+      subjects,
+      refuseEndpoint: () => undefined,
+      findReceiver: async () => ({}),
+    }),
+    operation: createOperation({
+      ...maker,
+      store,
+      refuseEndpoint: () => undefined,
+      findReceiver: async () => ({}),
+    }),
     pauseInactive: createPauseInactive({ ...maker, store, nowMs: () => clock.atMs }),
   };
 }

@@ -7,6 +7,10 @@ let receiver: SsfReceiver;
 beforeAll(async () => {
   hub = await startHub({ PUBLIC_URL: 'https://hub.example' });
   receiver = await anSsfReceiver(hub);
+  for (const client_id of ['partner', 'bad', 'other', 'gone']) {
+    await hub.call('POST', '/v1/clients', { body: { client_id, scopes: ['ssf.manage'] } });
+  }
+  await hub.call('DELETE', '/v1/clients/gone');
 });
 afterAll(() => hub.stop());
 
@@ -44,6 +48,11 @@ describe('POST /v1/streams', () => {
       ...made.body,
       last_activity_at_ms: expect.any(Number),
     });
+  });
+
+  it.each(['nobody', 'gone'])('400: there is no client %s, or it was revoked', async (name) => {
+    const refused = await create({ receiver: `client:${name}` });
+    expect(refused.body).toMatchObject({ status: 400, errors: [{ path: '/receiver' }] });
   });
 
   it('201: without events it carries all that there are; a client may have it, too', async () => {
