@@ -2,7 +2,8 @@ import { fork, spawn, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Said, Settings } from './contract.ts';
 
-const startTimeoutMs = 20_000;
+/** On a machine that is busy with something else a start takes ten times as long as on one that is not. */
+const startTimeoutMs = 90_000;
 const linesKeptMax = 20;
 
 export type Child = {

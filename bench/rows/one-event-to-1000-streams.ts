@@ -44,7 +44,7 @@ function fannedOut(
     async ({ ours, bare, settled }) => {
       const first: number[] = [];
       const firstOfBare: number[] = [];
-      const last = await inTurns(quick ? 2 : 3, {
+      const last = await inTurns(quick ? 2 : 5, {
         async ours() {
           const heard = await ours.kill();
           await settled();

@@ -50,7 +50,7 @@ function pushed(
     { storage, dataDir: join(directory, 'hub'), algorithm, streams },
     async (transmitting) => {
       const inProcessorTime = { ours: [] as number[], signing: [] as number[] };
-      const clock = await inTurns(quick ? 2 : 3, {
+      const clock = await inTurns(quick ? 2 : 5, {
         async ours() {
           const startedMicros = await transmitting.cpuMicros();
           const rate = await setsPerSecond(transmitting.ours, kills);
