@@ -28,7 +28,7 @@ forEachDatabase('streams that ended', (fixture) => {
   const list = (stream: StreamId, count = many) =>
     fixture.database.pool.query(
       `INSERT INTO hub.stream_subjects (stream_id, subject_key, subject, listed, verified, changed_at_ms, changed_version)
-       SELECT $1, 'key' || n, '{}', 'added', true, 0, 0 FROM generate_series(1, $2::int) n`,
+       SELECT $1, 'key' || n, '{}', 'added', true, 0, n FROM generate_series(1, $2::int) n`,
       [stream, count],
     );
   const setStatus = (stream: StreamId, status: StreamStatus) =>

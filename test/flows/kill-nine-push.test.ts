@@ -15,7 +15,7 @@ import {
 import { type HubProcess, startHubProcess } from '../support/hub-process.ts';
 
 /** `ROUNDS=200` by hand. */
-const rounds = Number(process.env['ROUNDS'] ?? 5);
+const rounds = Number(process.env['ROUNDS'] ?? 3);
 /** Each speaks of a client of its own, one signal after the other. */
 const posters = 8;
 const acknowledgedPerRound = { least: 10, most: 60 };
