@@ -187,6 +187,16 @@ withRedis('announcer', (redis) => {
       expect(here.errors).toEqual([]);
     });
 
+    test('a connection that ends just then is no error to tell of', async () => {
+      const [here, there] = [await onRedis(), await onRedis()];
+      const heard = earsOf(there);
+      await toldOfAll(heard);
+      here.server.commands.stream.destroy();
+      here.announce('feed');
+      await vi.waitUntil(() => heard.includes('feed'), within);
+      expect(here.errors).toEqual([]);
+    });
+
     test('whom one node alone could not tell, it tells when it can', async () => {
       const [here, there] = [await onRedis(), await onRedis()];
       const heard = earsOf(there);

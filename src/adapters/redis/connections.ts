@@ -80,7 +80,8 @@ export async function openRedis(options: {
     namespace: `${PREFIX}:${options.identity}`,
     commands,
     open: (kind) => openWaiting(options.url, kind),
-    isAway: () => state !== 'here',
+    // A connection that ended is told of a moment later than its commands begin to fail.
+    isAway: () => state !== 'here' || !commands.stream.writable,
     onChange(listener) {
       listeners.add(listener);
       return () => void listeners.delete(listener);
