@@ -10,7 +10,7 @@ import {
   type SubjectContext,
   wrongMember,
 } from './subject-match.ts';
-import { pointerTo, refuseFaultyJson } from './text.ts';
+import { isJsonObject, pointerTo, refuseFaultyJson } from './text.ts';
 import {
   agentName,
   type Json,
@@ -124,7 +124,8 @@ function parseFormat(wire: JsonObject, context: SubjectContext): SubjectQuery {
   return queryOf(
     members.map(([role, value]) => {
       const path = pointerTo('', role);
-      if (!isObject(value)) throw wrongMember(path, 'must be a subject identifier: an object with `format`');
+      if (!isJsonObject(value))
+        throw wrongMember(path, 'must be a subject identifier: an object with `format`');
       if (value['format'] === 'complex') throw wrongMember(path, 'must not be complex itself (SSF 1.0 §3.3)');
       return parsePart(value, path, role, issuer);
     }),
@@ -150,7 +151,7 @@ function aliasesOf(wire: JsonObject, path: string): readonly { wire: JsonObject;
   }
   return list.map((value: Json, index) => {
     const itemPath = pointerTo(at, index);
-    if (!isObject(value))
+    if (!isJsonObject(value))
       throw wrongMember(itemPath, 'must be a subject identifier: an object with `format`');
     if (value['format'] === 'aliases' || value['format'] === 'complex') {
       throw wrongMember(itemPath, 'must be a simple subject (RFC 9493 §3.2.8)');
@@ -171,7 +172,7 @@ function requireFormat(wire: JsonObject, path: string): SimpleFormat {
 /** Whose session an opaque `session` is: the issuer that the other members name, if they name one and the same. */
 function issuerOf(values: readonly Json[], context: SubjectContext): string | undefined {
   const issuers = values.flatMap((value) =>
-    isObject(value) && typeof value['iss'] === 'string' ? [value['iss']] : [],
+    isJsonObject(value) && typeof value['iss'] === 'string' ? [value['iss']] : [],
   );
   const distinct = new Set(issuers);
   if (distinct.size === 0) return context.defaultIssuer;
@@ -200,6 +201,3 @@ const byText = (first: readonly unknown[], second: readonly unknown[]): number =
   const [a, b] = [JSON.stringify(first), JSON.stringify(second)];
   return a < b ? -1 : Number(a > b);
 };
-
-const isObject = (value: Json | undefined): value is JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -1,5 +1,5 @@
 import { type FieldError, Problem } from './problem.ts';
-import type { Json } from './vocabulary.ts';
+import type { Json, JsonObject } from './vocabulary.ts';
 
 export type JsonLimits = {
   /** Nesting: objects and arrays alike. */
@@ -13,6 +13,9 @@ export type JsonLimits = {
 const keptLimits: JsonLimits = { depthMax: 8, nodesMax: 1_000, textMax: 8_192 };
 /** So many wrong places are named; the rest adds nothing. */
 export const fieldErrorsMax = 20;
+
+export const isJsonObject = (value: Json | undefined): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** Members that change what an object is instead of what it holds. */
 const forbiddenMembers = new Set(['__proto__', 'constructor', 'prototype']);

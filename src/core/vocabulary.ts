@@ -14,6 +14,7 @@
  * - **open request**: one that a revocation can cut in the middle of its response.
  * - **stream**: what one downstream Receiver subscribed to (SSF 1.0 §8); its events leave as **SETs** (RFC 8417).
  * - **delivery**: one SET for one stream, until the Receiver has it; **attempt**: one try to hand it over.
+ * - **upstream**: a Transmitter that the hub listens to; it speaks for the source of its name.
  * - **receiver**: whose streams they are; also the role that we play towards an upstream Transmitter.
  * - **standing kill**: a kill that still binds identities learnt later.
  * - **client**: a program that calls with access tokens of the built-in authorization server (RFC 6749 §2).
@@ -33,6 +34,8 @@ export type SourceId = Branded<string, 'SourceId'>;
 export type AgentName = Branded<string, 'AgentName'>;
 export type PointName = Branded<string, 'PointName'>;
 export type StreamId = Branded<string, 'StreamId'>;
+/** Part of the URL that an upstream pushes to: nobody guesses it. */
+export type UpstreamId = Branded<string, 'UpstreamId'>;
 /** `jti` of a SET of ours; names its delivery, too. */
 export type SetId = Branded<string, 'SetId'>;
 /** A simple subject in one canonical line, for equality and look-up: `email:alice@example.com`. */
@@ -54,6 +57,7 @@ export const sourceId = (text: string) => text as SourceId;
 export const agentName = (text: string) => text as AgentName;
 export const pointName = (text: string) => text as PointName;
 export const streamId = (text: string) => text as StreamId;
+export const upstreamId = (text: string) => text as UpstreamId;
 export const setId = (text: string) => text as SetId;
 export const identifier = (text: string) => text as Identifier;
 export const subjectKey = (text: string) => text as SubjectKey;
