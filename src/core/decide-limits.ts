@@ -8,6 +8,7 @@ import { Problem } from './problem.ts';
 import { type Effect, effects, type Match } from './revocation.ts';
 import type { Statement } from './signal.ts';
 import type { Source } from './source.ts';
+import type { Identifier } from './vocabulary.ts';
 
 /**
  * Refuses at the door what the source may not say at all: an event type, or a subject of an issuer that is not its own.
@@ -33,7 +34,19 @@ export function requireAllowed(statement: Pick<Statement, 'source' | 'eventType'
       errors: [{ path: '/subject', message: 'names an issuer that is not among those of this source' }],
     });
   }
+  if (source.subjectDomains === undefined) return;
+  const allowed = new Set(source.subjectDomains);
+  const domains = query.parts.flatMap(({ identifiers }) => identifiers.flatMap((one) => domainOf(one) ?? []));
+  if (domains.every((domain) => allowed.has(domain))) return;
+  throw new Problem('source-not-allowed', 'This source may not speak about addresses of that domain.', {
+    hint: 'Ask for the domain to be added to the source.',
+    errors: [{ path: '/subject', message: 'has a domain that is not among those of this source' }],
+  });
 }
+
+/** Of an address or account, in lower case. */
+const domainOf = (identifier: Identifier): string | undefined =>
+  /^(?:email|account):.*@([^@]+)$/.exec(identifier)?.[1];
 
 export function speaksOf(source: Source, eventType: string): boolean {
   const name = findEventType(eventType)?.name;

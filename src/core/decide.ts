@@ -25,6 +25,10 @@ export function decide(statement: Statement, resolution: Resolution, memory: Mem
     const warnings = [{ code: 'source-not-allowed', text }];
     return decided({ outcome: 'recorded', text, warnings, tells: false });
   }
+  if (memory.saidBefore) {
+    const text = 'The same was said before, with the same txn; it ends here.';
+    return decided({ outcome: 'recorded', text, tells: false });
+  }
   if (reaction.rule === 'revocation-lifted') return decided(liftNamed(statement, memory, world));
   if (isOutdated(reaction, statement, memory) && reaction.outdated === 'nothing') {
     return decided({

@@ -114,6 +114,8 @@ export type Memory = {
   /** Standing kills of the signal, or of the entry, named by an order to lift that have no live entry beside the named ones. */
   readonly namedStanding: readonly StandingKillId[];
   readonly killsInLastMinute: number;
+  /** Another source said the same, of the same subject and with the same `txn`. */
+  readonly saidBefore: boolean;
   /** Another source, by another actor, reported a kill of the same subject within `corroborationSeconds`. */
   readonly corroborated: boolean;
 };

@@ -8,7 +8,7 @@ import type { StreamProfile } from './stream.ts';
 import type { SetClaims } from './set-claims.ts';
 import type { Statement } from './signal.ts';
 import { toSsfSubject } from './subject.ts';
-import type { JsonObject, Millis, SetId, StreamId } from './vocabulary.ts';
+import type { ClientId, JsonObject, Millis, SetId, StreamId } from './vocabulary.ts';
 
 /** SETs that one signal may cause. What matters most comes first; what is beyond is left out, and said so. */
 export const setsPerSignalMax = 10_000;
@@ -38,6 +38,8 @@ export type PlannedSet = Omit<Telling, 'payload' | 'subject' | 'asSessionRevoked
 export type Audience = {
   readonly id: StreamId;
   readonly aud: string;
+  /** The client whose stream it is; absent: the holder of an API token. */
+  readonly client?: ClientId;
   readonly profile?: StreamProfile;
   hears(eventType: string, subject: JsonObject): boolean;
 };
@@ -68,13 +70,14 @@ export function fanOut(
   audiences: readonly Audience[],
   { iss, nowMs, newSetId }: FanOutWorld,
 ): { readonly sets: readonly PlannedSet[]; readonly isCut: boolean } {
-  const { txn, eventTime } = decided.statement;
+  const { txn, eventTime, source } = decided.statement;
   const sets: PlannedSet[] = [];
-  if (audiences.length === 0) return { sets, isCut: false };
+  const others = audiences.filter(({ client }) => client === undefined || client !== source.peer);
+  if (others.length === 0) return { sets, isCut: false };
   const now = Math.floor(nowMs / 1_000);
   const said = new Set<string>();
   for (const telling of tellingsOf(decided)) {
-    for (const audience of audiences) {
+    for (const audience of others) {
       const heard =
         audience.profile === undefined ? asItIs(audience, telling) : asPlain(audience, telling, said);
       if (heard === undefined) continue;

@@ -30,4 +30,6 @@ export type Statement = {
   readonly txn: string;
   readonly receivedAtMs: Millis;
   readonly correlationId?: string;
+  /** It came from a Transmitter, which may have heard it from here. */
+  readonly relayed?: true;
 };

@@ -1,5 +1,5 @@
 import type { Effect } from './revocation.ts';
-import type { SourceId } from './vocabulary.ts';
+import type { ClientId, SourceId } from './vocabulary.ts';
 
 /** Who speaks through a door, and what this may cause at the most. Every API token speaks for one source. */
 export type Source = {
@@ -9,6 +9,8 @@ export type Source = {
   readonly eventTypes?: readonly string[];
   /** Issuers whose subjects it may speak about; its key kills are bounded by them. Absent: every issuer. */
   readonly subjectIssuers?: readonly string[];
+  /** Domains of the addresses and accounts that it may speak about, as in `acct:` and e-mail; absent: every domain. */
+  readonly subjectDomains?: readonly string[];
   readonly strongestEffect: Effect;
   /** Kills above this rate are held for a person. */
   readonly killsPerMinute: number;
@@ -17,6 +19,8 @@ export type Source = {
   /** How long a held signal waits before `heldDefault` happens by itself. */
   readonly heldSeconds: number;
   readonly heldDefault: 'release' | 'discard';
+  /** Whose streams are told nothing of what it says: the peer that is its own downstream Receiver. */
+  readonly peer?: ClientId;
   /** It speaks for a person at a keyboard: its kills pass the brake, and confirm those of machines. */
   readonly person: boolean;
 };

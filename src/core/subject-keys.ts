@@ -16,7 +16,7 @@ export type SubjectKeys = {
   readonly awaited: readonly Awaited[];
 };
 
-const principalRoles = new Set([
+export const principalRoles = new Set([
   'subject',
   'user',
   'application',

@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { listOf, pageOf, pageQuery } from '../http/list-page.ts';
 import { outcomes } from '../core/decision.ts';
-import { eventTypes, findEventType } from '../core/events/event-types.ts';
+import { eventTypes, findEventType, isOrder } from '../core/events/event-types.ts';
 import { Problem } from '../core/problem.ts';
 import type { JsonObject } from '../core/vocabulary.ts';
 import { bodyBytesOf } from '../http/server.ts';
@@ -86,15 +86,13 @@ export const postSignalRoute: FastifyPluginAsyncTypebox<SignalRoutesOptions> = a
 /** Who may report what happened may not therefore order what follows, nor lift what others ordered. */
 function refuseOrderWithoutScope(event: string, caller: Caller): void {
   const type = findEventType(event);
-  if (type === undefined || !orders.has(type.name) || may(caller, 'revocations.write')) return;
+  if (type === undefined || !isOrder(type) || may(caller, 'revocations.write')) return;
   throw new Problem('insufficient-scope', `${type.name} is an order: it needs the scope revocations.write.`, {
     hint: 'Report what happened instead, or ask somebody who may order.',
     errors: [{ path: '/event', message: 'needs the scope revocations.write' }],
     extra: { scope: 'revocations.write' },
   });
 }
-
-const orders: ReadonlySet<string> = new Set(['revocation-ordered', 'revocation-lifted']);
 
 /** What was said, and what there is to say. */
 export const signalReadRoutes: FastifyPluginAsyncTypebox<

@@ -110,6 +110,9 @@ function questionOf({ asked: { statement }, principal }: Resolved, nowMs: Millis
       ...(typeof names['signal_id'] === 'string' ? { signalId: names['signal_id'] } : {}),
     },
     countsKills: !source.person,
+    ...(statement.relayed === undefined
+      ? {}
+      : { relayed: { txn: statement.txn, eventType: statement.eventType } }),
     nowMs,
   };
 }

@@ -33,16 +33,18 @@ export function createMakeStatement(options: {
     const paths = { ...usualPaths, ...said.paths };
     const type = requireEventType(said.event, paths.event);
     if (said.data !== undefined) refuseFaultyJson(said.data, paths.data);
-    const data = withDefaults(type, said.data ?? {});
+    const data = said.relayed === true ? (said.data ?? {}) : withDefaults(type, said.data ?? {});
     const errors = checkEventData(type, data);
     if (errors.length > 0) throw wrongData(type, errors, paths.data);
-    const only = options.onlyIssuer();
+    const only = said.relayed === true ? undefined : options.onlyIssuer();
     const context = only === undefined ? {} : { defaultIssuer: only };
     const query = below(paths.subject, () => parseSubject(said.subject, context));
     const receivedAtMs = options.nowMs();
     const statement: Statement = {
       ...spokenBy(said),
-      bodySha256: createHash('sha256').update(said.body).digest(),
+      bodySha256: createHash('sha256')
+        .update(said.sameness ?? said.body)
+        .digest(),
       eventType: type.uri,
       subject: said.subject,
       query,
@@ -56,7 +58,16 @@ export function createMakeStatement(options: {
   };
 }
 
-const spokenBy = ({ source, actor, body, externalId, confidence, reason, correlationId }: SaidSignal) => ({
+const spokenBy = ({
+  source,
+  actor,
+  body,
+  externalId,
+  confidence,
+  reason,
+  correlationId,
+  relayed,
+}: SaidSignal) => ({
   source,
   actor,
   body,
@@ -64,6 +75,7 @@ const spokenBy = ({ source, actor, body, externalId, confidence, reason, correla
   ...(confidence === undefined ? {} : { confidence }),
   ...(reason === undefined ? {} : { reason }),
   ...(correlationId === undefined ? {} : { correlationId }),
+  ...(relayed === undefined ? {} : { relayed }),
 });
 
 function requireEventType(event: string, path: string): EventType {

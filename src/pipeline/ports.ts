@@ -33,6 +33,10 @@ export type SaidSignal = Pick<
   readonly eventTime?: Seconds;
   /** Absent: a fresh one. */
   readonly txn?: string;
+  /** From a Transmitter: its event is taken as it was said, nothing is filled in, and it may have been heard here before. */
+  readonly relayed?: true;
+  /** What must be the same when the external id comes again; absent: the body. */
+  readonly sameness?: Uint8Array;
   /** Where the caller's input has them; absent: `/event`, `/subject`, `/data`. */
   readonly paths?: { readonly event?: string; readonly subject?: string; readonly data?: string };
 };

@@ -61,6 +61,8 @@ export type MemoryQuestion = {
   readonly family: string | undefined;
   /** An order to lift names one entry, or all of one signal. */
   readonly names: { readonly revocationId?: string; readonly signalId?: string };
+  /** Asked of what is relayed only. */
+  readonly relayed?: { readonly txn: string; readonly eventType: string };
   /** Kills of the last minute make a difference. */
   readonly countsKills: boolean;
   readonly nowMs: Millis;

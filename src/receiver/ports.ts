@@ -1,5 +1,6 @@
 import type { JsonObject, Millis, Seconds, SourceId, UpstreamId } from '../core/vocabulary.ts';
 import type { SetErrorCode } from '../core/received-set.ts';
+import type { Source } from '../core/source.ts';
 
 /** How the hub proves to a Transmitter who it is. */
 export type UpstreamCredentials =
@@ -129,6 +130,9 @@ export type UpstreamProgress = {
   readonly dueAtMs?: Millis;
 };
 
+/** What the source of a new upstream may say; the rest is as for every new source. */
+export type NewSourceLimits = Required<Pick<Source, 'eventTypes' | 'subjectIssuers'>>;
+
 /** Changes are announced as `configuration`. */
 export type UpstreamStore = {
   /** By name, ascending; at most `upstreamsMax`. */
@@ -136,11 +140,11 @@ export type UpstreamStore = {
   find(name: string): Promise<Upstream | undefined>;
   secretsOf(name: SourceId): Promise<UpstreamSecrets | undefined>;
   /**
-   * With the source that it speaks for, where there is none of that name.
+   * With the source that it speaks for and its `limits`, where there is none of that name.
    *
    * @throws Problem `conflict` when there is one of that name, or too many.
    */
-  add(upstream: Upstream, secrets: UpstreamSecrets, change: Change): Promise<void>;
+  add(upstream: Upstream, secrets: UpstreamSecrets, limits: NewSourceLimits, change: Change): Promise<void>;
   setPaused(name: SourceId, paused: boolean, change: Change): Promise<boolean>;
   /** Its record of SETs goes with it; its source, and what was done on its word, stay. */
   remove(name: SourceId, change: Change): Promise<boolean>;
@@ -154,55 +158,6 @@ export type UpstreamStore = {
     by: { readonly holder: string; readonly untilMs: Millis; readonly nowMs: Millis },
   ): Promise<boolean>;
 };
-
-/** What became of a SET that is no signal. */
-export const recordedOutcomes = [
-  'verification',
-  'stream-updated',
-  'unknown-event',
-  'not-understood',
-  'refused',
-] as const;
-export type RecordedOutcome = (typeof recordedOutcomes)[number];
-
-/** A SET that was acknowledged and put nothing into force. */
-export type RecordedSet = {
-  readonly upstream: SourceId;
-  readonly jti: string;
-  readonly receivedAtMs: Millis;
-  readonly eventType: string;
-  readonly subject: JsonObject;
-  readonly outcome: RecordedOutcome;
-  /** Why, for people. */
-  readonly text: string;
-  /** As received. */
-  readonly compact: string;
-};
-
-export type ReceivedSetStore = {
-  /** Durable when it resolves. `repeated`: one with this `jti` is there. */
-  record(set: RecordedSet): Promise<'recorded' | 'repeated'>;
-  /** Newest first. */
-  list(
-    upstream: SourceId,
-    page: {
-      readonly after?: { readonly receivedAtMs: Millis; readonly jti: string };
-      readonly limit: number;
-    },
-  ): Promise<readonly RecordedSet[]>;
-};
-
-/** How a SET was answered. */
-export type SetAnswer =
-  | { readonly kind: 'acknowledged'; readonly outcome: RecordedOutcome | 'signal' | 'repeated' }
-  | { readonly kind: 'rejected'; readonly err: SetErrorCode; readonly description: string };
-
-/**
- * Checks a SET of this upstream and takes it in. Resolves only when what it answers is durable.
- *
- * @throws Problem `storage-unavailable`, `issuer-unavailable`: nothing was acknowledged; the SET may come again.
- */
-export type AcceptSet = (upstream: Upstream, compact: string) => Promise<SetAnswer>;
 
 /** A stream as the Transmitter has it. @see SSF 1.0 §8.1.1 */
 export type RemoteStream = {

@@ -3,7 +3,7 @@ import { findEventType, nearestEventTypes } from '../core/events/event-types.ts'
 import { Problem } from '../core/problem.ts';
 import { effects } from '../core/revocation.ts';
 import { sourceDefaults, type Source } from '../core/source.ts';
-import { nameShape, sourceId } from '../core/vocabulary.ts';
+import { clientId, nameShape, sourceId } from '../core/vocabulary.ts';
 
 export const SourceBody = Type.Object(
   {
@@ -20,6 +20,21 @@ export const SourceBody = Type.Object(
         maxItems: 100,
         description:
           'Issuers whose subjects it may speak about; its key kills are bounded by them. Left out: every issuer.',
+      }),
+    ),
+    subject_domains: Type.Optional(
+      Type.Array(Type.String({ minLength: 1, maxLength: 253, pattern: '^[^\\s@/]+$' }), {
+        maxItems: 100,
+        description:
+          'Domains of the e-mail addresses and accounts that it may speak about. Left out: every domain.',
+        examples: [['example.com']],
+      }),
+    ),
+    peer: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 128,
+        description: 'Client of the same party: its streams are told nothing of what this source says.',
       }),
     ),
     strongest_effect: Type.Optional(
@@ -63,6 +78,8 @@ export const SourceReply = Type.Object(
     description: Type.Optional(Type.String()),
     event_types: Type.Optional(Type.Array(Type.String())),
     subject_issuers: Type.Optional(Type.Array(Type.String())),
+    subject_domains: Type.Optional(Type.Array(Type.String())),
+    peer: Type.Optional(Type.String()),
     strongest_effect: Type.String(),
     kills_per_minute: Type.Integer(),
     soft_effect: Type.String(),
@@ -86,6 +103,10 @@ export function toSource(id: string, body: Static<typeof SourceBody>): Source {
     ...(body.description === undefined ? {} : { description: body.description }),
     ...(body.event_types === undefined ? {} : { eventTypes: body.event_types.map(eventTypeUri) }),
     ...(body.subject_issuers === undefined ? {} : { subjectIssuers: body.subject_issuers }),
+    ...(body.subject_domains === undefined
+      ? {}
+      : { subjectDomains: body.subject_domains.map((domain) => domain.toLowerCase()) }),
+    ...(body.peer === undefined ? {} : { peer: clientId(body.peer) }),
     strongestEffect: body.strongest_effect ?? sourceDefaults.strongestEffect,
     killsPerMinute: body.kills_per_minute ?? sourceDefaults.killsPerMinute,
     softEffect: body.soft_effect ?? sourceDefaults.softEffect,
@@ -100,6 +121,8 @@ export const toSourceReply = (source: Source): Static<typeof SourceReply> => ({
   ...(source.description === undefined ? {} : { description: source.description }),
   ...(source.eventTypes === undefined ? {} : { event_types: [...source.eventTypes] }),
   ...(source.subjectIssuers === undefined ? {} : { subject_issuers: [...source.subjectIssuers] }),
+  ...(source.subjectDomains === undefined ? {} : { subject_domains: [...source.subjectDomains] }),
+  ...(source.peer === undefined ? {} : { peer: source.peer }),
   strongest_effect: source.strongestEffect,
   kills_per_minute: source.killsPerMinute,
   soft_effect: source.softEffect,

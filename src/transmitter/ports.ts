@@ -85,7 +85,7 @@ export type StreamDirectory = {
 };
 export type ListedStream = Pick<
   Stream,
-  'id' | 'aud' | 'profile' | 'eventsDelivered' | 'status' | 'defaultSubjects' | 'algorithm'
+  'id' | 'receiver' | 'aud' | 'profile' | 'eventsDelivered' | 'status' | 'defaultSubjects' | 'algorithm'
 > & {
   readonly method: StreamDelivery['method'];
   readonly subjects: FollowedSubjects;

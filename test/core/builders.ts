@@ -71,6 +71,7 @@ export const aMemory = (parts: Partial<Memory> = {}): Memory => ({
   namedStanding: [],
   killsInLastMinute: 0,
   corroborated: false,
+  saidBefore: false,
   ...parts,
 });
 

@@ -4,6 +4,7 @@ import { admits } from '../../core/subject-matching.ts';
 import type { JsonObject } from '../../core/vocabulary.ts';
 import type { Announcer } from '../../pipeline/ports.ts';
 import type { StreamDirectory } from '../../transmitter/ports.ts';
+import { clientOf } from '../../transmitter/receiver.ts';
 import type { Statements } from './database.ts';
 import { readStreamDirectory } from './stream-directory.ts';
 
@@ -22,7 +23,16 @@ export function createAudiences(): ReadAudiences {
       const hears = (eventType: string, subject: JsonObject) =>
         delivered.has(eventType) && admits(selection, subject);
       const { id, aud, profile } = stream;
-      return [{ id, aud, ...(profile === undefined ? {} : { profile }), hears }];
+      const client = clientOf(stream.receiver);
+      return [
+        {
+          id,
+          aud,
+          ...(client === undefined ? {} : { client }),
+          ...(profile === undefined ? {} : { profile }),
+          hears,
+        },
+      ];
     });
     if (known === undefined || directory.version > known.directory.version) known = { directory, audiences };
     return audiences;

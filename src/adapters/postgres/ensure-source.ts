@@ -1,7 +1,7 @@
 import { eq } from 'drizzle-orm';
 import type { Change } from '../../authorization/ports.ts';
 import { Problem } from '../../core/problem.ts';
-import { sourceDefaults } from '../../core/source.ts';
+import { type Source, sourceDefaults } from '../../core/source.ts';
 import type { SourceId } from '../../core/vocabulary.ts';
 import { insertAudit } from './audit-store.ts';
 import type { Statements } from './database.ts';
@@ -11,6 +11,8 @@ type WantedSource = {
   readonly id: SourceId;
   /** Whether it speaks for a person; absent: as the source there is, and a new one does not. */
   readonly person: boolean | undefined;
+  /** Of a new one; what is left out takes its default. */
+  readonly limits?: Pick<Source, 'eventTypes' | 'subjectIssuers'>;
   /** Whose credential asks for it. */
   readonly madeFor: string;
   /** The member of the request that is wrong when it differs. */
@@ -24,16 +26,28 @@ type WantedSource = {
  */
 export async function ensureSource(
   tx: Statements,
-  { id, person, madeFor, blamed }: WantedSource,
+  { id, person, limits = {}, madeFor, blamed }: WantedSource,
   { actor, atMs, correlationId }: Change,
 ): Promise<void> {
   const added = await tx
     .insert(sources)
-    .values({ ...sourceDefaults, id, person: person ?? sourceDefaults.person, createdAtMs: atMs })
+    .values({
+      ...sourceDefaults,
+      id,
+      person: person ?? sourceDefaults.person,
+      eventTypes: limits.eventTypes === undefined ? null : [...limits.eventTypes],
+      subjectIssuers: limits.subjectIssuers === undefined ? null : [...limits.subjectIssuers],
+      createdAtMs: atMs,
+    })
     .onConflictDoNothing()
     .returning({ id: sources.id });
   if (added.length > 0) {
-    const detail = { made_for: madeFor, person: person ?? sourceDefaults.person };
+    const detail = {
+      made_for: madeFor,
+      person: person ?? sourceDefaults.person,
+      ...(limits.eventTypes && { event_types: limits.eventTypes }),
+      ...(limits.subjectIssuers && { subject_issuers: limits.subjectIssuers }),
+    };
     const base = { atMs, actor, ...(correlationId === undefined ? {} : { correlationId }) };
     return insertAudit(tx, [{ ...base, action: 'source.added', target: id, outcome: 'done', detail }]);
   }

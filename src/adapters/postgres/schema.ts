@@ -38,6 +38,8 @@ export const sources = hub.table('sources', {
   description: text('description'),
   eventTypes: text('event_types').array(),
   subjectIssuers: text('subject_issuers').array(),
+  subjectDomains: text('subject_domains').array(),
+  peer: text('peer'),
   strongestEffect: text('strongest_effect').$type<Effect>().notNull().default('deny'),
   killsPerMinute: integer('kills_per_minute').notNull().default(30),
   softEffect: text('soft_effect').$type<Effect>().notNull().default('observe'),

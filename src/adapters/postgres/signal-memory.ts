@@ -33,6 +33,7 @@ export async function recall(
       namedStanding: standing.get(`named ${index}`) ?? [],
       killsInLastMinute: past.kills.get(sourceId) ?? 0,
       corroborated: past.corroborated.has(index),
+      saidBefore: past.saidBefore.has(index),
     };
   });
 }
@@ -40,21 +41,24 @@ export async function recall(
 type Past = {
   readonly newest: ReadonlyMap<number, NonNullable<Memory['newest']>>;
   readonly corroborated: ReadonlySet<number>;
+  readonly saidBefore: ReadonlySet<number>;
   readonly kills: ReadonlyMap<SourceId, number>;
 };
 
 async function readPast(tx: Statements, questions: readonly MemoryQuestion[]): Promise<Past> {
   const [first] = questions;
-  if (first === undefined) return { newest: new Map(), corroborated: new Set(), kills: new Map() };
+  if (first === undefined)
+    return { newest: new Map(), corroborated: new Set(), saidBefore: new Set(), kills: new Map() };
   const counted = new Set(questions.flatMap((one) => (one.countsKills ? [one.sourceId] : [])));
   const { rows } = await tx.execute<{
     newest: readonly { q: number; event_type: string; event_time: number }[] | null;
     corroborated: readonly number[] | null;
+    said_before: readonly number[] | null;
     kills: readonly { source_id: SourceId; count: number }[] | null;
   }>(sql`
     WITH asked AS (
       SELECT * FROM json_to_recordset(${JSON.stringify(questions.map(askedRow))}::json)
-        AS x (q integer, source_id text, actor text, subject_key text, principal text, family text))
+        AS x (q integer, source_id text, actor text, subject_key text, principal text, family text, txn text, event_type text))
     SELECT (SELECT json_agg(json_build_object('q', a.q, 'event_type', s.event_type, 'event_time', s.event_time))
               FROM asked a CROSS JOIN LATERAL (
                 SELECT s.event_type, s.event_time FROM hub.subject_states s
@@ -62,6 +66,9 @@ async function readPast(tx: Statements, questions: readonly MemoryQuestion[]): P
            (SELECT json_agg(a.q) FROM asked a WHERE EXISTS (
               SELECT FROM hub.signals k WHERE k.principal = a.principal AND k.kills AND k.source_id <> a.source_id
                  AND k.actor <> a.actor AND k.outcome <> 'discarded' AND k.received_at_ms > ${first.nowMs - corroborationSeconds * 1_000})) AS corroborated,
+           (SELECT json_agg(a.q) FROM asked a WHERE a.txn IS NOT NULL AND EXISTS (
+              SELECT FROM hub.signals k WHERE k.txn = a.txn AND k.event_type = a.event_type
+                 AND k.subject_key = a.subject_key AND k.source_id <> a.source_id)) AS said_before,
            (SELECT json_agg(json_build_object('source_id', l.source_id, 'count', (
               SELECT coalesce(sum(k.kills), 0) FROM hub.source_kills k
                WHERE k.source_id = l.source_id AND k.second > ${Math.floor(first.nowMs / 1_000) - brakeWindowSeconds})))
@@ -74,17 +81,23 @@ async function readPast(tx: Statements, questions: readonly MemoryQuestion[]): P
   return {
     newest: new Map(newest),
     corroborated: new Set(row?.corroborated),
+    saidBefore: new Set(row?.said_before),
     kills: new Map((row?.kills ?? []).map((count) => [count.source_id, count.count])),
   };
 }
 
-const askedRow = ({ sourceId, actor, subjectKey, principal, family }: MemoryQuestion, index: number) => ({
+const askedRow = (
+  { sourceId, actor, subjectKey, principal, family, relayed }: MemoryQuestion,
+  index: number,
+) => ({
   q: index,
   source_id: sourceId,
   actor,
   subject_key: subjectKey,
   principal,
   family,
+  txn: relayed?.txn,
+  event_type: relayed?.eventType,
 });
 
 /** Questions about entries: few signals have any. */

@@ -1,6 +1,6 @@
 import { asc, eq, gt } from 'drizzle-orm';
 import type { Source } from '../../core/source.ts';
-import { sourceId, type JsonObject } from '../../core/vocabulary.ts';
+import { clientId, sourceId, type JsonObject } from '../../core/vocabulary.ts';
 import type { Announcer } from '../../pipeline/ports.ts';
 import type { SourceStore } from '../../sources/ports.ts';
 import { insertAudit } from './audit-store.ts';
@@ -62,6 +62,8 @@ export function toSource(row: typeof sources.$inferSelect): Source {
     ...(row.description === null ? {} : { description: row.description }),
     ...(row.eventTypes === null ? {} : { eventTypes: row.eventTypes }),
     ...(row.subjectIssuers === null ? {} : { subjectIssuers: row.subjectIssuers }),
+    ...(row.subjectDomains === null ? {} : { subjectDomains: row.subjectDomains }),
+    ...(row.peer === null ? {} : { peer: clientId(row.peer) }),
     strongestEffect: row.strongestEffect,
     killsPerMinute: row.killsPerMinute,
     softEffect: row.softEffect,
@@ -76,6 +78,8 @@ const toRow = (source: Source) => ({
   description: source.description ?? null,
   eventTypes: source.eventTypes === undefined ? null : [...source.eventTypes],
   subjectIssuers: source.subjectIssuers === undefined ? null : [...source.subjectIssuers],
+  subjectDomains: source.subjectDomains === undefined ? null : [...source.subjectDomains],
+  peer: source.peer ?? null,
   strongestEffect: source.strongestEffect,
   killsPerMinute: source.killsPerMinute,
   softEffect: source.softEffect,

@@ -102,8 +102,8 @@ function applied({ row, subjects, changes }: Read, version: number): StreamDirec
     subjects.version = changedVersion;
   }
   subjects.version = Math.max(subjects.version, version);
-  const { aud, eventsDelivered, status, defaultSubjects, algorithm, method } = row;
-  const settings = { aud, eventsDelivered, status, defaultSubjects, algorithm, method };
+  const { receiver, aud, eventsDelivered, status, defaultSubjects, algorithm, method } = row;
+  const settings = { receiver, aud, eventsDelivered, status, defaultSubjects, algorithm, method };
   return {
     id: streamId(row.id),
     ...settings,

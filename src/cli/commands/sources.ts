@@ -14,8 +14,11 @@ type SetOptions = {
   readonly description?: string;
   readonly event?: readonly string[];
   readonly issuer?: readonly string[];
+  readonly domain?: readonly string[];
+  readonly peer?: string;
   readonly anyEvent?: true;
   readonly anyIssuer?: true;
+  readonly anyDomain?: true;
   readonly strongestEffect?: string;
   readonly killsPerMinute?: string;
   readonly softEffect?: string;
@@ -37,8 +40,11 @@ export function addSourceCommands(program: Command, bind: Bind): void {
     .option('--description <text>')
     .option('--event <type>', 'it may send this and no other type (may be repeated)', several)
     .option('--issuer <url>', 'it may speak about subjects of this issuer (may be repeated)', several)
+    .option('--domain <name>', 'it may speak about addresses of this domain (may be repeated)', several)
+    .option('--peer <client>', 'streams of this client are told nothing of what it says')
     .addOption(new Option('--any-event', 'it may send every type').conflicts('event'))
     .addOption(new Option('--any-issuer', 'it may speak about every issuer').conflicts('issuer'))
+    .addOption(new Option('--any-domain', 'it may speak about every domain').conflicts('domain'))
     .addOption(new Option('--strongest-effect <effect>', 'anything stronger is held').choices(effects))
     .option('--kills-per-minute <count>', 'kills above this rate are held')
     .addOption(new Option('--soft-effect <effect>', 'what a held kill puts at once').choices(effects))
@@ -87,11 +93,12 @@ async function set(
 ): Promise<ExitCode> {
   const changed = membersOf(options);
   const hub = await connect();
-  const { event_types, subject_issuers, ...others } = await settingsOf(hub, name);
+  const { event_types, subject_issuers, subject_domains, ...others } = await settingsOf(hub, name);
   const body = {
     ...others,
     ...(event_types !== undefined && options.anyEvent !== true && { event_types }),
     ...(subject_issuers !== undefined && options.anyIssuer !== true && { subject_issuers }),
+    ...(subject_domains !== undefined && options.anyDomain !== true && { subject_domains }),
     ...changed,
   };
   const lookWith = `caep-hub source show ${name}`;
@@ -114,6 +121,8 @@ function membersOf(options: SetOptions): JsonObject {
     description,
     event,
     issuer,
+    domain,
+    peer,
     strongestEffect,
     killsPerMinute,
     softEffect,
@@ -125,6 +134,8 @@ function membersOf(options: SetOptions): JsonObject {
     ...(description !== undefined && { description }),
     ...(event !== undefined && { event_types: event }),
     ...(issuer !== undefined && { subject_issuers: issuer }),
+    ...(domain !== undefined && { subject_domains: domain }),
+    ...(peer !== undefined && { peer }),
     ...(strongestEffect !== undefined && { strongest_effect: strongestEffect }),
     ...(killsPerMinute !== undefined && {
       kills_per_minute: parseCount('--kills-per-minute', killsPerMinute),
@@ -142,6 +153,8 @@ const linesOf = (source: Source): readonly string[] =>
     description: source.description,
     'may send': source.event_types?.join(', ') ?? 'every event type',
     'speaks about': source.subject_issuers?.join(', ') ?? 'every issuer',
+    'of the domains': source.subject_domains?.join(', '),
+    'does not tell': source.peer,
     'at the most': `${source.strongest_effect}, ${source.kills_per_minute} kills a minute`,
     'what is held': `waits ${spanText(source.held_seconds * 1_000)} with ${source.soft_effect}, then ${source.held_default}`,
     'speaks for': source.person ? 'a person' : 'a machine',

@@ -19,6 +19,11 @@ const byNameOrUri: ReadonlyMap<string, EventType> = new Map(
 
 export const findEventType = (nameOrUri: string): EventType | undefined => byNameOrUri.get(nameOrUri);
 
+const orders: ReadonlySet<string> = new Set(['revocation-ordered', 'revocation-lifted']);
+
+/** It does not say what happened but what is to follow: who may report may not therefore order. */
+export const isOrder = ({ name }: Pick<EventType, 'name'>): boolean => orders.has(name);
+
 /** The three short names nearest to what was written, nearest first. */
 export function nearestEventTypes(written: string): readonly string[] {
   const lastPart = written.slice(Math.max(written.lastIndexOf('/'), written.lastIndexOf(':')) + 1);
