@@ -9,6 +9,7 @@ CREATE TABLE hub.upstreams (
   id text NOT NULL UNIQUE,                   -- in the URL that it pushes to: nobody guesses it
   settings jsonb NOT NULL,                   -- as a person set it up, without secrets
   secrets_sealed bytea NOT NULL,             -- credentials, and the Authorization that its pushes carry
+  push_authorization_sha256 bytea NOT NULL,
   paused boolean NOT NULL DEFAULT false,
   binding jsonb,                             -- what its SETs are held against; NULL: not connected yet
   stream_status text,                        -- as it last said

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import { isProblem, Problem, type ProblemCode } from '../core/problem.ts';
+import type { SetErrorCode } from '../core/received-set.ts';
 import type { RefusalCode } from '../enforcement/refusal.ts';
 import {
   type AccessTokens,
@@ -21,7 +22,12 @@ export type FoundCaller =
 
 /** An attempt that was turned away, for the audit. `who` names the token's actor, else the address. */
 export type Refusal = { readonly who: string; readonly reason: RefusalReason };
-export type RefusalReason = keyof typeof refusals | ProblemCode | RefusalCode | TokenEndpointReason;
+export type RefusalReason =
+  | keyof typeof refusals
+  | ProblemCode
+  | RefusalCode
+  | TokenEndpointReason
+  | SetErrorCode;
 /** Who gets no token: nobody knows who it is, or its request is refused. */
 export type TokenEndpointReason = 'client-not-authenticated' | 'no-token-issued';
 

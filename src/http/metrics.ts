@@ -35,6 +35,8 @@ export type Metrics = {
   readonly signalHandled: (outcome: string) => void;
   readonly groupCommitted: (size: number, seconds: number) => void;
   readonly pushed: (outcome: string) => void;
+  /** `outcome`: what became of it, or the code with which it was refused. */
+  readonly setReceived: (outcome: string) => void;
   readonly alerted: (kind: string) => void;
   /** Asked at each scrape, and at most every `rememberMs`; one that throws is left out. */
   gauge(name: GaugeName, read: Read): void;
@@ -69,6 +71,12 @@ export function createMetrics(options: {
     labelNames: ['outcome'],
     registers,
   });
+  const received = new Counter({
+    name: 'caep_hub_received_sets_total',
+    help: 'SETs of upstreams, by what became of them.',
+    labelNames: ['outcome'],
+    registers,
+  });
   const commits = new Histogram({
     name: 'caep_hub_commit_seconds',
     help: 'A group of signals from the start of its transaction to its commit.',
@@ -90,6 +98,7 @@ export function createMetrics(options: {
       commits.observe(seconds);
     },
     pushed: (outcome) => pushes.inc({ outcome }),
+    setReceived: (outcome) => received.inc({ outcome }),
     alerted: (kind) => alerts.inc({ kind }),
     gauge: (name, read) =>
       registerGauge(registry, name, remember(read, options.monotonicMs), options.onError),

@@ -9,9 +9,8 @@ import {
   type SetRefusal,
 } from '../core/received-set.ts';
 import { streamUpdatedEventType, verificationEventType } from '../core/set-claims.ts';
-import type { Source } from '../core/source.ts';
 import { harmlessText } from '../core/text.ts';
-import type { Millis, SourceId } from '../core/vocabulary.ts';
+import type { Millis } from '../core/vocabulary.ts';
 import type { FoundKey, WantedKey } from '../enforcement/jwks.ts';
 import { parseCompactJws } from '../enforcement/token-format.ts';
 import { algorithmOf, verifies } from '../enforcement/token-signatures.ts';
@@ -24,10 +23,8 @@ import type { AcceptSet, ReceivedSetStore, RecordedOutcome, SetAnswer } from './
 export const setBytesMax = 64 * 1_024;
 
 export type AcceptSetPorts = {
-  readonly store: Pick<UpstreamStore, 'find' | 'note' | 'noteSet'>;
+  readonly store: Pick<UpstreamStore, 'find' | 'note'>;
   readonly sets: Pick<ReceivedSetStore, 'record' | 'has'>;
-  /** With the limits that it has now. */
-  readonly findSource: (name: SourceId) => Promise<Source | undefined>;
   readonly findKey: (upstream: Upstream, binding: Binding, wanted: WantedKey) => Promise<FoundKey>;
   readonly makeStatement: MakeStatement;
   readonly handle: HandleSignal;
@@ -51,11 +48,10 @@ export function createAcceptSet(ports: AcceptSetPorts): AcceptSet {
 
 async function accept(ports: AcceptSetPorts, upstream: Upstream, compact: string): Promise<SetAnswer> {
   const { binding } = upstream;
-  if (binding === undefined) return rejected(notConnected);
+  if (binding === undefined) throw notConnected();
   const verified = await verify(ports, { upstream, binding }, compact);
   if ('err' in verified) return rejected(verified);
   const received: Received = { ...verified, upstream, binding, compact };
-  await ports.store.noteSet(upstream.name, ports.nowMs());
   const { eventType } = verified.set;
   if (eventType === verificationEventType) return acceptVerification(ports, received);
   if (eventType === streamUpdatedEventType) return acceptStreamUpdated(ports, received);
@@ -169,8 +165,7 @@ async function acceptEvent(ports: AcceptSetPorts, received: Received): Promise<S
   }
   const event = readEvent(type, set.payload);
   if ('err' in event) return rejected(event);
-  const source = await ports.findSource(upstream.name);
-  if (source === undefined) throw new Error('an upstream has no source');
+  const { source } = upstream;
   if (isOrder(type) && source.eventTypes?.includes(type.uri) !== true) {
     return record(
       ports,
@@ -245,10 +240,10 @@ const wrongSignature: SetRefusal = {
   err: 'invalid_key',
   description: 'The signature is not by the key that kid names.',
 };
-const notConnected: SetRefusal = {
-  err: 'access_denied',
-  description: 'The hub is not connected to this Transmitter yet.',
-};
+const notConnected = (): Problem =>
+  new Problem('issuer-unavailable', 'The hub is not connected to this Transmitter yet.', {
+    hint: 'Send the SET again later.',
+  });
 const keysUnavailable = (): Problem =>
   new Problem('issuer-unavailable', 'The keys of this Transmitter cannot be had just now.', {
     hint: 'Send the SET again later.',

@@ -93,7 +93,11 @@ export type Upstream = {
   readonly id: UpstreamId;
   /** Also of the source that it speaks for. */
   readonly name: SourceId;
+  /** With the limits that it has now. */
+  readonly source: Source;
   readonly settings: UpstreamSettings;
+  /** Of the `Authorization` that its pushes must carry. */
+  readonly pushAuthorizationSha256: Uint8Array;
   readonly paused: boolean;
   readonly binding?: Binding;
   /** As the Transmitter last said. @see SSF 1.0 §8.1.2 */
@@ -110,6 +114,8 @@ export type Upstream = {
   readonly dueAtMs: Millis;
   readonly createdAtMs: Millis;
 };
+
+export type NewUpstream = Pick<Upstream, 'id' | 'name' | 'settings' | 'binding' | 'dueAtMs' | 'createdAtMs'>;
 
 /** Sealed at rest, never shown. */
 export type UpstreamSecrets = {
@@ -144,13 +150,18 @@ export type UpstreamStore = {
    *
    * @throws Problem `conflict` when there is one of that name, or too many.
    */
-  add(upstream: Upstream, secrets: UpstreamSecrets, limits: NewSourceLimits, change: Change): Promise<void>;
+  add(
+    upstream: NewUpstream,
+    secrets: UpstreamSecrets,
+    limits: NewSourceLimits,
+    change: Change,
+  ): Promise<void>;
   setPaused(name: SourceId, paused: boolean, change: Change): Promise<boolean>;
   /** Its record of SETs goes with it; its source, and what was done on its word, stay. */
   remove(name: SourceId, change: Change): Promise<boolean>;
   /** Not for the audit. */
   note(name: SourceId, progress: UpstreamProgress): Promise<void>;
-  /** A SET of it came. */
+  /** SETs of it came, the last one then. Announced to nobody. */
   noteSet(name: SourceId, atMs: Millis): Promise<void>;
   /** Takes, or keeps, the right to poll it: one node at a time. */
   holdPoll(

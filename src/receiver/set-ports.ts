@@ -48,6 +48,6 @@ export type SetAnswer =
 /**
  * Checks a SET of this upstream and takes it in. Resolves only when what it answers is durable.
  *
- * @throws Problem `storage-unavailable`, `issuer-unavailable`: nothing was acknowledged; the SET may come again.
+ * @throws Problem `storage-unavailable`, `issuer-unavailable`: nothing was acknowledged, and the SET may come again.
  */
 export type AcceptSet = (upstream: Upstream, compact: string) => Promise<SetAnswer>;

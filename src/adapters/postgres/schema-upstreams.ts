@@ -10,6 +10,7 @@ export const upstreams = hub.table('upstreams', {
   id: text('id').notNull(),
   settings: jsonb('settings').$type<UpstreamSettings>().notNull(),
   secretsSealed: bytes('secrets_sealed').notNull(),
+  pushAuthorizationSha256: bytes('push_authorization_sha256').notNull(),
   paused: boolean('paused').notNull().default(false),
   binding: jsonb('binding').$type<Binding>(),
   streamStatus: text('stream_status'),

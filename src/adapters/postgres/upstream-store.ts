@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { and, asc, count, eq, or, lt, sql } from 'drizzle-orm';
 import { Problem } from '../../core/problem.ts';
 import { sourceId, upstreamId, type JsonObject } from '../../core/vocabulary.ts';
@@ -5,6 +6,7 @@ import type { Announcer } from '../../pipeline/ports.ts';
 import {
   upstreamsMax,
   type Change,
+  type NewUpstream,
   type Upstream,
   type UpstreamProgress,
   type UpstreamSecrets,
@@ -14,6 +16,8 @@ import type { Sealer } from '../system/sealer.ts';
 import { insertAudit } from './audit-store.ts';
 import type { Database, Statements } from './database.ts';
 import { ensureSource } from './ensure-source.ts';
+import { sources } from './schema.ts';
+import { toSource } from './source-store.ts';
 import { upstreams } from './schema-upstreams.ts';
 
 export function createUpstreamStore(options: {
@@ -26,12 +30,12 @@ export function createUpstreamStore(options: {
   const announce = () => announcer.announce('configuration');
   return {
     async list() {
-      const rows = await db.select().from(upstreams).orderBy(asc(upstreams.name)).limit(upstreamsMax);
+      const rows = await withSources(db).orderBy(asc(upstreams.name)).limit(upstreamsMax);
       return rows.map(toUpstream);
     },
 
     async find(name) {
-      const [row] = await db.select().from(upstreams).where(eq(upstreams.name, name));
+      const [row] = await withSources(db).where(eq(upstreams.name, name));
       return row && toUpstream(row);
     },
 
@@ -53,6 +57,7 @@ export function createUpstreamStore(options: {
           .insert(upstreams)
           .values({
             ...toRow(upstream),
+            pushAuthorizationSha256: createHash('sha256').update(secrets.pushAuthorization).digest(),
             secretsSealed: sealer.seal(JSON.stringify(secrets), contextOf(upstream.name)),
           })
           .onConflictDoNothing()
@@ -100,12 +105,7 @@ export function createUpstreamStore(options: {
       await db
         .update(upstreams)
         .set({ lastSetAtMs: atMs })
-        .where(
-          and(
-            eq(upstreams.name, name),
-            sql`coalesce(${upstreams.lastSetAtMs}, 0) < ${atMs - noteSetEveryMs}`,
-          ),
-        );
+        .where(and(eq(upstreams.name, name), sql`coalesce(${upstreams.lastSetAtMs}, 0) < ${atMs}`));
     },
 
     async holdPoll(name, { holder, untilMs, nowMs }) {
@@ -124,9 +124,6 @@ export function createUpstreamStore(options: {
   };
 }
 
-/** Said to the second is enough: a flood of SETs must not be a flood of updates of one row. */
-const noteSetEveryMs = 1_000;
-
 const contextOf = (name: string): string => `upstream ${name}`;
 
 async function refuseMore(tx: Statements): Promise<void> {
@@ -143,10 +140,20 @@ const taken = (name: string): Problem =>
     errors: [{ path: '/name', message: 'is taken' }],
   });
 
-const toUpstream = (row: typeof upstreams.$inferSelect): Upstream => ({
+const withSources = (db: Statements) =>
+  db
+    .select({ row: upstreams, source: sources })
+    .from(upstreams)
+    .innerJoin(sources, eq(sources.id, upstreams.name));
+
+type Joined = { readonly row: typeof upstreams.$inferSelect; readonly source: typeof sources.$inferSelect };
+
+const toUpstream = ({ row, source }: Joined): Upstream => ({
   id: upstreamId(row.id),
   name: sourceId(row.name),
+  source: toSource(source),
   settings: row.settings,
+  pushAuthorizationSha256: row.pushAuthorizationSha256,
   paused: row.paused,
   ...(row.binding === null ? {} : { binding: row.binding }),
   ...(row.streamStatus === null
@@ -168,11 +175,10 @@ const toUpstream = (row: typeof upstreams.$inferSelect): Upstream => ({
   createdAtMs: row.createdAtMs,
 });
 
-const toRow = (upstream: Upstream) => ({
+const toRow = (upstream: NewUpstream) => ({
   name: upstream.name as string,
   id: upstream.id as string,
   settings: upstream.settings,
-  paused: upstream.paused,
   binding: upstream.binding ?? null,
   dueAtMs: upstream.dueAtMs,
   createdAtMs: upstream.createdAtMs,
@@ -201,7 +207,7 @@ const columnsOf = ({
   ...(dueAtMs === undefined ? {} : { dueAtMs }),
 });
 
-const shownOf = ({ settings }: Upstream): JsonObject => ({
+const shownOf = ({ settings }: NewUpstream): JsonObject => ({
   issuer: settings.issuer,
   delivery: settings.delivery,
   algorithm: settings.algorithm,
