@@ -1,3 +1,97 @@
+import { randomUUID } from 'node:crypto';
 import { createReceivedSetStore, sweepReceivedSets } from '../adapters/postgres/received-set-store.ts';
-import { newId } from '../adapters/system/ids.ts';
-import { fetchKeySetBy } from '../authorization/fetch-issuer-keys.ts';
+import { createFetchIssuerKeys } from '../authorization/fetch-issuer-keys.ts';
+import type { SetErrorCode } from '../core/received-set.ts';
+import type { HubServer } from '../http/server.ts';
+import { createAcceptSet } from '../receiver/accept-set.ts';
+import { createPoller } from '../receiver/poller.ts';
+import type { TransmitterClient, Upstream, UpstreamStore } from '../receiver/ports.ts';
+import { pushRoutes } from '../receiver/push-routes.ts';
+import { createSetKeys } from '../receiver/set-keys.ts';
+import { createUpstreamDirectory } from '../receiver/upstream-directory.ts';
+import { createAnswerWatch } from '../receiver/watch-answers.ts';
+import { warn, type Hub } from './platform.ts';
+import type { Signals } from './wire-signals.ts';
+import type { Tokens } from './wire-tokens.ts';
+
+/** What was recorded of SETs that are no signals is kept so long. */
+const setsKeptMs = 30 * 24 * 60 * 60_000;
+
+type ReceiverNeeds = {
+  readonly store: UpstreamStore;
+  readonly clientOf: (upstream: Upstream) => Promise<TransmitterClient>;
+  readonly signals: Signals;
+  readonly tokens: Pick<Tokens, 'refusals'>;
+};
+
+export type Receiver = Awaited<ReturnType<typeof wireReceiver>>;
+
+/** The door for SETs of upstreams, pushed and polled. */
+export async function wireReceiver(server: HubServer, hub: Hub, needs: ReceiverNeeds) {
+  const { database, announcer, clock, log, metrics, closers } = hub;
+  const { store, clientOf, signals, tokens } = needs;
+  const { nowMs } = clock;
+  const sets = createReceivedSetStore({ database });
+  const directory = await createUpstreamDirectory({
+    store,
+    announcer,
+    onError: warn(log, 'the upstreams were not read again'),
+  });
+  closers.add('upstreams', () => directory.close());
+  const watch = createAnswerWatch({
+    store,
+    nowMs,
+    count: metrics.setReceived,
+    noteRefusal: ({ name }, err) => tokens.refusals.note({ who: `upstream:${name}`, reason: err }),
+    onWave: tellWave(hub),
+    onError: warn(log, 'it was not written down that an upstream sent a SET'),
+  });
+  const keys = createSetKeys({
+    fetchKeys: createFetchIssuerKeys(hub.fetch),
+    clock,
+    onTrouble: ({ name }, err) => log.warn({ err, upstream: name }, 'the keys of an upstream cannot be had'),
+  });
+  directory.onRead(() => {
+    const all = directory.all();
+    keys.keep(all);
+    watch.keep(all);
+  });
+  const accept = createAcceptSet({
+    store,
+    sets,
+    findKey: keys.find,
+    ...signals,
+    nowMs,
+    onAnswer: watch.answered,
+  });
+  await server.register(pushRoutes, { find: directory.byId, accept, noteRefusal: watch.refused });
+  const poller = createPoller({
+    directory,
+    store,
+    clientOf,
+    accept,
+    holder: randomUUID(),
+    nowMs,
+    chance: Math.random,
+    onError: ({ name }, err) =>
+      log.warn({ err, upstream: name }, 'an upstream was not polled; it is tried again'),
+  });
+  closers.add('polls of upstreams', () => poller.close());
+  return {
+    directory,
+    accept,
+    sets,
+    sweep: (stop: AbortSignal) => sweepReceivedSets(database, nowMs() - setsKeptMs, stop),
+  };
+}
+
+/** Somebody sends what is not of this Transmitter, or it has become another. */
+function tellWave({ log, metrics }: Hub): (upstream: Upstream, err: SetErrorCode) => void {
+  return ({ name }, err) => {
+    metrics.alerted('upstream-refused');
+    log.error(
+      { upstream: name, code: err },
+      'SETs of an upstream are refused one after the other: look at once',
+    );
+  };
+}
