@@ -99,9 +99,12 @@ function aDoor(upstream = anUpstream(), failing?: Problem) {
     }),
     handle: async (statement) => {
       if (failing !== undefined) throw failing;
-      const duplicate = handled.some(({ externalId }) => externalId === statement.externalId);
-      if (!duplicate) handled.push(statement);
-      return { duplicate } as never;
+      const earlier = handled.find(({ externalId }) => externalId === statement.externalId);
+      if (earlier === undefined) handled.push(statement);
+      else if (!Buffer.from(earlier.bodySha256).equals(statement.bodySha256)) {
+        throw new Problem('id-reused', 'The id was used for another signal.');
+      }
+      return { duplicate: earlier !== undefined } as never;
     },
     nowMs: clock.nowMs,
     onAnswer: () => undefined,
@@ -150,9 +153,7 @@ describe('a SET that is taken', () => {
     door.pass(60_000);
     expect(await door.send(claims)).toEqual({ kind: 'acknowledged', outcome: 'repeated' });
     expect(door.handled).toHaveLength(1);
-    const [first] = door.handled;
-    await door.send({ ...claims, jti: 'j2' });
-    expect(door.handled[1]?.bodySha256).not.toEqual(first?.bodySha256);
+    expect(await door.send({ ...claims, txn: 'txn-2' })).toMatchObject({ err: 'invalid_request' });
   });
 
   it('keeps the kill where something beside it is not as CAEP has it', async () => {
