@@ -195,6 +195,34 @@ forEachDatabase('signals', (fixture) => {
     });
   });
 
+  describe('SEC-30: what comes round by another Transmitter', () => {
+    it('ends where it was said before, whatever was lifted meanwhile; another subject, type or txn does not', async () => {
+      const { handle } = aPipeline(fixture.database);
+      const [subject, txn] = [aClient(), `txn-${randomBytes(8).toString('hex')}`];
+      await handle(aStatement({ subject, txn }));
+      const relayed = { subject, txn, relayed: true } as const;
+      const back = await handle(aStatement(relayed));
+      expect(back).toMatchObject({ outcome: 'recorded', revocations: [] });
+      expect(back.text).toMatch(/said before/);
+      const others = [
+        { ...relayed, subject: aClient() },
+        { ...relayed, txn: `${txn}-2` },
+        { ...relayed, event: 'token-claims-change', data: { claims: { role: 'none' } } },
+        { subject, txn },
+      ];
+      for (const other of others) {
+        expect((await handle(aStatement(other))).outcome).toBe('applied');
+      }
+    });
+
+    it('and the same from the same source is no round', async () => {
+      const { handle } = aPipeline(fixture.database);
+      const said = { source: aSource(), subject: aClient(), txn: 'of-one-source', relayed: true } as const;
+      await handle(aStatement(said));
+      expect((await handle(aStatement(said))).outcome).toBe('applied');
+    });
+  });
+
   it('a kill whose deciding throws commits as undecided, with the default reaction', async () => {
     const { handle, undecided, breakNextDecision } = aPipeline(fixture.database);
     breakNextDecision();

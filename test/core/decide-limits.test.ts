@@ -173,6 +173,32 @@ describe('DESIGN §9: a source that speaks for some issuers', () => {
   });
 });
 
+describe('DESIGN §9: a source that speaks for some domains', () => {
+  const source = aSource({ subjectDomains: ['example.com'] });
+  const email = (address: string) => ({ format: 'email', email: address });
+  const account = (uri: string) => ({ format: 'account', uri });
+
+  it.each([
+    email('alice@example.com'),
+    email('"a@b"@EXAMPLE.com'),
+    account('acct:alice@Example.com'),
+    { format: 'phone_number', phone_number: '+12065550100' },
+  ])('may speak about %j', (subject) => {
+    expect(() => requireAllowed(aStatement({ subject, source }))).not.toThrow();
+  });
+
+  it.each([
+    email('alice@evil.example'),
+    email('example.com@evil.example'),
+    email('alice@sub.example.com'),
+    account('acct:alice@evil.example'),
+    { format: 'complex', user: email('alice@example.com'), session: email('x@evil.example') },
+    { format: 'aliases', identifiers: [email('alice@example.com'), email('alice@evil.example')] },
+  ])('and not about %j', (subject) => {
+    expect(() => requireAllowed(aStatement({ subject, source }))).toThrow('of that domain');
+  });
+});
+
 describe('DESIGN §9: a source that may report some events', () => {
   it.each(['session-revoked', 'https://schemas.openid.net/secevent/caep/event-type/session-revoked'])(
     'listed as %s',

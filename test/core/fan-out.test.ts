@@ -4,7 +4,7 @@ import type { Memory } from '../../src/core/decision.ts';
 import { checkEventData, eventTypes, findEventType } from '../../src/core/events/event-types.ts';
 import { fanOut, setsPerSignalMax, tellingsOf, type Audience } from '../../src/core/fan-out.ts';
 import type { Resolution } from '../../src/core/resolution.ts';
-import { setId, streamId } from '../../src/core/vocabulary.ts';
+import { clientId, setId, streamId } from '../../src/core/vocabulary.ts';
 import {
   aMemory,
   anAgent,
@@ -188,6 +188,20 @@ describe('who is told', () => {
       expect(claims).not.toHaveProperty('sub');
       expect(claims).not.toHaveProperty('exp');
     }
+  });
+
+  it('SEC-30: what a peer said is not told back to it, and to everybody else', () => {
+    const peer = clientId('other-hub');
+    const source = aSource({ peer });
+    const audiences = [
+      { ...anAudience('theirs'), client: peer },
+      { ...anAudience('another'), client: clientId('another') },
+      anAudience('token'),
+    ];
+    const streams = (from: Parts) =>
+      fanOut(deciding(from), audiences, world).sets.map(({ streamId: id }) => id);
+    expect(streams({ source })).toEqual(['another', 'token']);
+    expect(streams({})).toEqual(['theirs', 'another', 'token']);
   });
 
   it('only who hears that type about that subject', () => {
