@@ -64,6 +64,8 @@ describe('bad input', () => {
   it.each([
     [{ name: 'a b' }, '/name'],
     [{ name: 'x', identities: [{ format: 'email', email: 'a@example.com' }] }, '/identities/0'],
+    [{ name: 'x', identities: [{ iss }] }, '/identities/0'],
+    [{ name: 'x', identities: [{ workload: 'spiffe://example.org/*' }] }, '/identities/0'],
     [{ name: 'x', links: [{ jkt: 'x' }] }, '/links/0'],
     [{ name: 'x', parents: ['../etc'] }, '/parents/0'],
     [{ name: 'x', surname: 'y' }, '/surname'],
@@ -74,6 +76,17 @@ describe('bad input', () => {
       expect.objectContaining({ path: expect.stringContaining(path) as unknown }),
     ]);
   });
+});
+
+it('DESIGN §5: no identity and no link is everybody of an issuer: a kill that binds late would ask no person', async () => {
+  const subject = { format: 'email', email: 'everybody@example.com' };
+  await hub.call('POST', '/v1/signals', { body: { event: 'account-disabled', subject } });
+  const linked = await hub.call('PUT', '/v1/identity-links', { body: { subject, match: { iss } } });
+  expect(linked.body).toMatchObject({ code: 'invalid-request', errors: [{ path: '/match' }] });
+  const learnt = await hub.call('POST', '/v1/agents/runner/identities', { body: { identity: { iss } } });
+  expect(learnt.body).toMatchObject({ code: 'invalid-request', errors: [{ path: '/identity' }] });
+  const { body } = await hub.call('POST', '/v1/check', { body: { iss, client_id: 'anybody' } });
+  expect(body['effect']).toBe('allow');
 });
 
 it('an issuer is known to the next request: its name may be left out at once', async () => {
