@@ -60,6 +60,31 @@ describe('an agent that is protected', () => {
   });
 });
 
+describe('the identities of a protected agent', () => {
+  const own = [
+    { iss, client_id: 'safe' },
+    { iss, sub: 'safe' },
+  ];
+  const change = (body: object, token?: string) =>
+    hub.call('PATCH', '/v1/agents/safe', { body, ...(token && { token }) });
+
+  it('are taken away by admin only, whoever may add to them: what is none of them is not protected', async () => {
+    await add({ name: 'safe', protected: true, identities: own });
+    const refused = { status: 403, code: 'insufficient-scope', errors: [{ path: '/identities' }] };
+    expect((await change({ identities: own.slice(1) }, registrar)).body).toMatchObject(refused);
+    expect((await change({ identities: [] }, registrar)).body).toMatchObject(refused);
+    const retired = await hub.call('POST', '/v1/agents/safe/retire', { token: registrar });
+    expect(retired.body).toMatchObject(refused);
+    expect((await hub.call('GET', '/v1/agents/safe')).body).toMatchObject({
+      status: 'active',
+      identities: own,
+    });
+    const more = [...own, { iss, client_id: 'safe-2' }];
+    expect((await change({ identities: more }, registrar)).status).toBe(200);
+    expect((await change({ identities: own.slice(1) })).status).toBe(200);
+  });
+});
+
 describe('bad input', () => {
   it.each([
     [{ name: 'a b' }, '/name'],
