@@ -67,6 +67,7 @@ const packageHomes: readonly { readonly packages: RegExp; readonly home: RegExp 
   { packages: /^(pg|drizzle-orm|@electric-sql|bullmq|ioredis|undici)(\/|$)/, home: /^src\/adapters\// },
   { packages: /^jose(\/|$)/, home: /^src\/adapters\/jose\// },
   { packages: /^oidc-provider$/, home: /^src\/adapters\/oidc-provider\// },
+  { packages: /^oauth4webapi$/, home: /^src\/adapters\/oauth4webapi\// },
   { packages: /^commander$/, home: /^src\/(cli\/|main\.ts$)/ },
 ];
 

@@ -8,6 +8,8 @@ export type Place =
   | 'metadata'
   | 'jwks'
   | 'server-metadata'
+  /** The same where OpenID Connect has it. */
+  | 'openid-metadata'
   | 'resource-metadata'
   | 'token'
   | 'streams'
@@ -71,6 +73,7 @@ export function makeRoutes(
     },
     [`${path}/jwks`]: { place: 'jwks', answer: says(keys.jwks) },
     [`${known}/oauth-authorization-server/as`]: { place: 'server-metadata', answer: says(() => server) },
+    [`/as${known}/openid-configuration`]: { place: 'openid-metadata', answer: says(() => server) },
     [`${known}/oauth-protected-resource${path}/streams`]: {
       place: 'resource-metadata',
       answer: says(() => resource),
