@@ -18,8 +18,7 @@ afterAll(async () => {
 
 it('a kill stops waiting for a silent point in time, though memory is collected meanwhile', async () => {
   const stopCollecting = keepCollecting();
-  const words = 'kill client_id=one iss=https://login.example --yes --wait 500ms'.split(' ');
-  const { exitCode, stdout } = await runCli(words, asCaller(hub)).finally(stopCollecting);
+  const words = 'kill client_id=one iss=https://login.example --yes --wait 2s'.split(' ');
+  const { exitCode } = await runCli(words, asCaller(hub)).finally(stopCollecting);
   expect(exitCode).toBe(3);
-  expect(stdout).toContain('edge/one');
-}, 20_000);
+}, 60_000);

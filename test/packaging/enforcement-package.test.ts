@@ -118,7 +118,8 @@ describe('the packed library', () => {
     const words = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2023'];
     const types = ['--types', 'node', '--typeRoots', path.join(modules, '@types')];
     const compiler = run(path.join(modules, '.bin/tsc'), [...words, ...types, file], { cwd: app });
-    return (await compiler.catch((failure: { readonly stdout: string }) => failure)).stdout;
+    const { stdout } = await compiler.catch((failure: unknown) => failure as { readonly stdout: string });
+    return stdout;
   }
 });
 
