@@ -115,6 +115,14 @@ describe('who is not let in', () => {
     expect(JSON.stringify(answers)).not.toContain(revoked.id);
   });
 
+  it.each([{ sub: 'a\u0000b' }, { client_id: 'a\u0000b' }, { client_id: '\ud800' }])(
+    '403: who is called as nobody can be let in: %j',
+    async (claims) => {
+      const answer = await audit(await aToken({ named: 'nobody' }, claims));
+      expect([answer.status, answer.body['reason']]).toEqual([403, 'insufficient-scope']);
+    },
+  );
+
   it.each([
     ['another audience', { aud: 'https://api.example' }, 'invalid-token'],
     ['no audience', { aud: undefined }, 'invalid-token'],
