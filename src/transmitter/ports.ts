@@ -72,7 +72,8 @@ export type StreamSubjectStore = {
    * a difference: a stream that has everybody need not list one of them. What makes none is audited, and no change.
    *
    * @throws Problem `not-found` when the stream has gone, `too-many-subjects` when it lists `subjectsPerStreamMax`, or
-   * `subjectBytesPerStreamMax` bytes of them.
+   * `subjectBytesPerStreamMax` bytes of them, `too-many-subject-shapes` when a complex one has other members than all that are
+   * listed, which have `subjectShapesPerStreamMax` combinations.
    */
   put(id: StreamId, subject: StreamSubject, by: By): Promise<void>;
   count(id: StreamId): Promise<number>;
