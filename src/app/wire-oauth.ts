@@ -3,6 +3,7 @@ import { createCallerIssuerStore } from '../adapters/postgres/caller-issuer-stor
 import { createClientStore } from '../adapters/postgres/client-store.ts';
 import { createUsedProofs } from '../adapters/postgres/used-proofs.ts';
 import { createTokenEndpoint } from '../adapters/oidc-provider/token-endpoint.ts';
+import { newId } from '../adapters/system/ids.ts';
 import { createAccessTokens } from '../authorization/access-tokens.ts';
 import { type CallerIssuers, createCallerIssuers } from '../authorization/caller-issuers.ts';
 import { authorizationServerOf } from '../authorization/metadata.ts';
@@ -37,7 +38,7 @@ export async function wireOauth(server: HubServer, hub: Hub, { points, tokens, k
   const { database, announcer, clock, closers, deriveKey, publicUrl } = hub;
   const { nowMs } = clock;
   const keys = keysOf(ring);
-  const store = createClientStore({ database, announcer });
+  const store = createClientStore({ database, announcer, maker: { issuer: publicUrl.get, newId } });
   const used = createUsedProofs({ database, nowMs });
   const onError = (error: unknown): void =>
     hub.log.error({ err: error }, 'the token endpoint failed by a mistake of the hub');

@@ -99,8 +99,7 @@ export function createApiGuard(
   return {
     tokens,
     check: (request) => checker.check(request, route),
-    refuse: (why, used) =>
-      answers.refusalOf({ reason: why, ...(used && { scheme: used.scheme }) }, route),
+    refuse: (why, used) => answers.refusalOf({ reason: why, ...(used && { scheme: used.scheme }) }, route),
     isRefused: (presented) =>
       !tokens.stands(presented.token) || judge.continue(presented).reason !== undefined,
     reloadOwnKeys: () => tokens.reloadKeys(own.url),

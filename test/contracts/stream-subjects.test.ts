@@ -167,9 +167,10 @@ forEachDatabase('stream subjects', (fixture) => {
     await store.put(id, aListed('removed', of('member_1')), by);
     await store.put(id, aListed('added', of('member_1')), by);
     expect(await store.count(id)).toBe(subjectShapesPerStreamMax + 2);
-    await fixture.database.pool.query(`UPDATE hub.stream_subjects SET listed = 'forgotten' WHERE subject = $1`, [
-      of('member_2'),
-    ]);
+    await fixture.database.pool.query(
+      `UPDATE hub.stream_subjects SET listed = 'forgotten' WHERE subject = $1`,
+      [of('member_2')],
+    );
     await store.put(id, aListed('added', of('another')), by);
   });
 
