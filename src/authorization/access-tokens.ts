@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
+import type { IssuerSettings } from '../core/issuer.ts';
 import type { Millis, TokenId } from '../core/vocabulary.ts';
 import { proofAgeMaxSeconds, proofAheadMaxSeconds } from '../enforcement/dpop-rules.ts';
 import type { Access } from '../enforcement/enforcer-access.ts';
@@ -8,10 +9,10 @@ import { type CheckedRequest, type Credentials, readCredentials } from '../enfor
 import { type Reason, reason, type Refusal } from '../enforcement/refusal.ts';
 import type { VerifiedToken } from '../enforcement/token.ts';
 import type { AccessTokens, CheckedToken } from '../http/access-token.ts';
+import type { FollowedRows } from '../pipeline/ports.ts';
 import { type ApiGuard, type ApiGuardOptions, createApiGuard } from './api-guard.ts';
 import type { ClientDirectory } from './client-directory.ts';
 import { createAccessWatches, type Opened } from './access-watches.ts';
-import type { CallerIssuers } from './caller-issuers.ts';
 import { authorizationServerOf, pathOf, resourceMetadataUrlOf } from './metadata.ts';
 import type { AuthorizationKeys, Revocations, SpeakingClient, UsedProofs } from './ports.ts';
 import type { TokenEndings } from './token-endings.ts';
@@ -27,7 +28,7 @@ export type AccessTokensOptions = Omit<ApiGuardOptions, 'issuer'> & {
   readonly issuer: () => string;
   readonly revocations: Revocations;
   readonly clients: ClientDirectory;
-  readonly issuers: Pick<CallerIssuers, 'all' | 'onRead'>;
+  readonly issuers: Pick<FollowedRows<IssuerSettings>, 'all' | 'onRead'>;
   readonly keys: AuthorizationKeys;
   readonly used: UsedProofs;
   readonly announcer: Parameters<typeof createAccessWatches>[0]['announcer'];
