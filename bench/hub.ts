@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { configVariables } from '../src/config.ts';
 import { type Helper, moduleUrl, startHelper } from './processes.ts';
 import type { Storage } from './storages.ts';
 
@@ -9,6 +10,8 @@ const startMsMax = 300_000;
 /** Nothing of what prepares a measurement fails because the machine is busy. */
 const triesMax = 20;
 const tryAgainAfterMs = 500;
+/** What this shell has for another hub, its database above all, is not for ours. An empty variable is an absent one. */
+const noOtherHub = Object.fromEntries(configVariables.map(([name]) => [name, '']));
 
 /** The hub as anybody runs it, `caep-hub serve`, in a process of its own. */
 export type Hub = {
@@ -39,6 +42,7 @@ export async function withDirectory<Outcome>(
 
 export async function startHub(storage: Storage, dataDir: string): Promise<Hub> {
   const environment = {
+    ...noOtherHub,
     PORT: '0',
     DATA_DIR: dataDir,
     LOG_LEVEL: 'error',

@@ -40,8 +40,9 @@ async function tell(): Promise<void> {
   );
   if (missing !== undefined) screen.line(`  NOT SEEN: ${missing}`);
   screen.line(`  Evidence: ${evidenceFile}      Play: npm run demo -- --stay`);
+  process.exitCode = missing === undefined ? 0 : 1;
   if (stays) stay(stage);
-  else process.exit(missing === undefined ? 0 : 1);
+  else process.exit();
 }
 
 function introduce(stage: Stage): void {
@@ -61,5 +62,4 @@ function stay(stage: Stage): void {
   screen.line('    npx caep-hub watch');
   screen.line('    npx caep-hub kill agent=night-auditor --reason "to see it die"');
   screen.line(`  API: ${stage.hub.origin}/docs      End: Ctrl-C`);
-  process.on('SIGINT', () => process.exit(0));
 }

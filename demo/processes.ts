@@ -1,10 +1,15 @@
 import { fork, spawn, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { configVariables } from '../src/config.ts';
 import type { Said, Settings } from './contract.ts';
 
 /** On a machine that is busy with something else a start takes ten times as long as on one that is not. */
 const startTimeoutMs = 90_000;
 const linesKeptMax = 20;
+/** Ended before the story was. */
+const interruptedCode = 130;
+/** What this shell has for another hub, its database above all, is not for ours. An empty variable is an absent one. */
+const noOtherHub = Object.fromEntries(configVariables.map(([name]) => [name, '']));
 
 export type Child = {
   readonly pid: number;
@@ -19,6 +24,9 @@ export function createProcesses() {
   process.on('exit', () => {
     for (const child of running) child.kill('SIGKILL');
   });
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => process.exit(process.exitCode ?? interruptedCode));
+  }
 
   function own(child: ChildProcess, name: string): { readonly lastLines: () => string } {
     const lines: string[] = [];
@@ -52,8 +60,8 @@ export function createProcesses() {
       environment: Readonly<Record<string, string>>,
       origin: string,
     ): Promise<Child> {
-      const child = spawn(process.execPath, [main, 'serve'], {
-        env: { ...process.env, ...environment },
+      const child = spawn(process.execPath, [...process.execArgv, main, 'serve'], {
+        env: { ...process.env, ...noOtherHub, ...environment },
         stdio: ['ignore', 'pipe', 'pipe'],
       });
       const { lastLines } = own(child, 'the hub');

@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -35,6 +36,8 @@ export async function setStage(processes: Processes): Promise<Stage> {
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
   const main = fileURLToPath(new URL(`../src/main.${extension}`, import.meta.url));
   const dataDir = await mkdtemp(join(tmpdir(), 'caep-hub-demo-'));
+  // After whoever writes into it was killed, which takes a moment.
+  process.on('exit', () => rmSync(dataDir, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 }));
   const port = await freePort();
   const origin = `http://127.0.0.1:${port}`;
   const environment = { PORT: String(port), HOST: '127.0.0.1', DATA_DIR: dataDir, LOG_LEVEL: 'warn' };

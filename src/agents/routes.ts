@@ -3,10 +3,11 @@ import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { listOf, pageOf, pageQuery } from '../http/list-page.ts';
 import { parseIdentity } from '../core/known-as.ts';
+import { matchKey } from '../core/match-key.ts';
 import { Problem } from '../core/problem.ts';
 import { agentName, type AgentName } from '../core/vocabulary.ts';
 import { may, type Caller } from '../http/caller.ts';
-import type { AgentStore, Change, OrderAgent } from './ports.ts';
+import type { AgentPatch, AgentStore, Change, OrderAgent } from './ports.ts';
 import {
   AgentChangedReply,
   AgentCreateBody,
@@ -145,12 +146,9 @@ export const agentRoutes: FastifyPluginAsyncTypebox<AgentRoutesOptions> = async 
 
   app.patch('/v1/agents/:name', changeAgent, async (request) => {
     const name = agentName(request.params.name);
-    if (request.body.protected === false) refuseUnprotecting(request.caller);
-    const bound = await store.change(
-      name,
-      toAgentPatch(request.body, onlyIssuer()),
-      changeBy(request, nowMs()),
-    );
+    const patch = toAgentPatch(request.body, onlyIssuer());
+    await refuseUnprotecting(store, name, patch, request.caller);
+    const bound = await store.change(name, patch, changeBy(request, nowMs()));
     return { agent: await shown(store, name), bound: toBoundReply(bound ?? []) };
   });
 
@@ -163,6 +161,7 @@ export const agentRoutes: FastifyPluginAsyncTypebox<AgentRoutesOptions> = async 
 
   app.post('/v1/agents/:name/retire', retireAgent, async (request) => {
     const name = agentName(request.params.name);
+    await refuseUnprotecting(store, name, { identities: [] }, request.caller);
     await store.retire(name, changeBy(request, nowMs()));
     return shown(store, name);
   });
@@ -203,14 +202,29 @@ export const agentRoutes: FastifyPluginAsyncTypebox<AgentRoutesOptions> = async 
 };
 
 /** Else one person could do alone what a protected agent asks two for. */
-function refuseUnprotecting(caller: Caller): void {
+/** What is no identity of a protected agent any more is not protected any more. */
+async function refuseUnprotecting(
+  store: AgentStore,
+  name: AgentName,
+  patch: Pick<AgentPatch, 'protected' | 'identities'>,
+  caller: Caller,
+): Promise<void> {
   if (may(caller, 'admin')) return;
-  throw new Problem('insufficient-scope', 'Only admin takes the protection of an agent away.', {
-    hint: 'Leave "protected" out to change the rest.',
-    errors: [{ path: '/protected', message: 'needs the scope admin' }],
+  if (patch.protected === false)
+    throw needsAdmin('Only admin takes the protection of an agent away.', 'protected');
+  if (patch.identities === undefined) return;
+  const kept = new Set(patch.identities.map(matchKey));
+  const agent = await store.find(name);
+  if (agent?.protected !== true || agent.identities.every((one) => kept.has(matchKey(one)))) return;
+  throw needsAdmin('Only admin takes identities of a protected agent away.', 'identities');
+}
+
+const needsAdmin = (detail: string, member: 'protected' | 'identities'): Problem =>
+  new Problem('insufficient-scope', detail, {
+    hint: 'Ask somebody whose token has the scope admin; what is added needs none.',
+    errors: [{ path: `/${member}`, message: 'needs the scope admin' }],
     extra: { scope: 'admin' },
   });
-}
 
 async function shown(store: AgentStore, name: AgentName) {
   const agent = await store.find(name);

@@ -64,7 +64,11 @@ export const IdentityBody = Type.Object(
 );
 const Bound = Type.Array(
   Type.Object({ id: Type.String(), position: Type.String(), match: SubjectOut, signal_id: Type.String() }),
-  { description: 'Entries that kills which still stand put for what was learnt.' },
+  {
+    description:
+      'Entries that kills which still stand put for what was learnt. One that was decided without knowing of a protected agent ' +
+      'does not hit it: the audit names its signal as `withheld`; send it again, for two persons to approve.',
+  },
 );
 export const AgentReply = Type.Object(
   {

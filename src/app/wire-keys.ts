@@ -1,5 +1,6 @@
 import { keyCraft, privateJwkOf } from '../adapters/jose/key-craft.ts';
 import { createSigningKeyStore } from '../adapters/postgres/signing-key-store.ts';
+import { followRows } from '../adapters/system/follow-rows.ts';
 import { createSealer } from '../adapters/system/sealer.ts';
 import { accessTokenLifeSeconds } from '../authorization/access-token-settings.ts';
 import type { Jwk } from '../authorization/ports.ts';
@@ -73,7 +74,8 @@ async function openRing<Signer>(
     sealer: createSealer(deriveKey(sealedFor)),
   });
   const onError = warn(log, 'the signing keys were not read again');
-  const directory = await createKeyDirectory({ store, announcer, onError });
+  const rows = await followRows({ list: store.list, topic: 'keys', announcer, onError });
+  const directory = createKeyDirectory(rows, onError);
   const ring = createKeyRing({ directory, store, nowMs: clock.nowMs, ...parts });
   closers.add(`keys for ${purpose}`, () => ring.close());
   const onNoKey = warn(log, 'the first signing key was not made; whoever needs it makes it');

@@ -3,8 +3,9 @@ import { createCallerIssuerStore } from '../adapters/postgres/caller-issuer-stor
 import { createClientStore } from '../adapters/postgres/client-store.ts';
 import { createUsedProofs } from '../adapters/postgres/used-proofs.ts';
 import { createTokenEndpoint } from '../adapters/oidc-provider/token-endpoint.ts';
+import { followRows } from '../adapters/system/follow-rows.ts';
+import { newId } from '../adapters/system/ids.ts';
 import { createAccessTokens } from '../authorization/access-tokens.ts';
-import { type CallerIssuers, createCallerIssuers } from '../authorization/caller-issuers.ts';
 import { authorizationServerOf } from '../authorization/metadata.ts';
 import { createClientDirectory } from '../authorization/client-directory.ts';
 import { underAllNames, whatIsDenied } from '../authorization/own-revocations.ts';
@@ -18,7 +19,9 @@ import { callerIssuerRoutes, clientRoutes } from '../authorization/client-routes
 import { createFetchIssuerKeys } from '../authorization/fetch-issuer-keys.ts';
 import { oauthRoutes } from '../authorization/oauth-routes.ts';
 import { accessTokenAlgorithm } from '../core/access-token-algorithm.ts';
+import type { IssuerSettings } from '../core/issuer.ts';
 import type { HubServer } from '../http/server.ts';
+import type { FollowedRows } from '../pipeline/ports.ts';
 import type { Points } from '../points/points.ts';
 import { warn, type Hub } from './platform.ts';
 import type { Keys } from './wire-keys.ts';
@@ -37,7 +40,7 @@ export async function wireOauth(server: HubServer, hub: Hub, { points, tokens, k
   const { database, announcer, clock, closers, deriveKey, publicUrl } = hub;
   const { nowMs } = clock;
   const keys = keysOf(ring);
-  const store = createClientStore({ database, announcer });
+  const store = createClientStore({ database, announcer, maker: { issuer: publicUrl.get, newId } });
   const used = createUsedProofs({ database, nowMs });
   const onError = (error: unknown): void =>
     hub.log.error({ err: error }, 'the token endpoint failed by a mistake of the hub');
@@ -87,11 +90,11 @@ export async function wireOauth(server: HubServer, hub: Hub, { points, tokens, k
   return { accessTokens, used, clients: parts.clients };
 }
 
-async function wireCallerIssuers(server: HubServer, hub: Hub): Promise<CallerIssuers> {
+async function wireCallerIssuers(server: HubServer, hub: Hub): Promise<FollowedRows<IssuerSettings>> {
   const { database, announcer, clock, closers, log, publicUrl } = hub;
   const store = createCallerIssuerStore({ database, announcer });
   const onError = warn(log, 'the issuers of callers were not read again');
-  const issuers = await createCallerIssuers({ store, announcer, onError });
+  const issuers = await followRows({ list: store.list, topic: 'tokens', announcer, onError });
   closers.add('issuers of callers', () => issuers.close());
   await server.register(callerIssuerRoutes, {
     store,

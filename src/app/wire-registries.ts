@@ -1,6 +1,7 @@
 import { createIdentityLinkStore } from '../adapters/postgres/identity-link-store.ts';
 import { createIssuerStore } from '../adapters/postgres/issuer-store.ts';
 import { createSourceStore } from '../adapters/postgres/source-store.ts';
+import { followRows } from '../adapters/system/follow-rows.ts';
 import type { HubServer } from '../http/server.ts';
 import { identityLinkRoutes } from '../identity-links/routes.ts';
 import { createIssuerDirectory, type IssuerDirectory } from '../issuers/issuer-directory.ts';
@@ -14,9 +15,10 @@ export async function wireRegistries(server: HubServer, hub: Hub): Promise<Issue
   const { nowMs } = hub.clock;
   const store = createIssuerStore({ database, announcer });
   const onError = warn(log, 'the issuers were not read again');
-  const issuers = await createIssuerDirectory({ store, announcer, onError });
-  closers.add('issuers', () => issuers.close());
-  const catchUp = () => issuers.refresh().catch(onError);
+  const rows = await followRows({ list: store.list, topic: 'configuration', announcer, onError });
+  closers.add('issuers', () => rows.close());
+  const issuers = createIssuerDirectory(rows);
+  const catchUp = () => rows.refresh().catch(onError);
   await server.register(issuerRoutes, { store, nowMs, catchUp });
   await server.register(sourceRoutes, { store: createSourceStore({ database, announcer }), nowMs });
   await server.register(identityLinkRoutes, {

@@ -1,19 +1,20 @@
 import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
+import type { IssuerSettings } from '../core/issuer.ts';
 import type { Millis, TokenId } from '../core/vocabulary.ts';
 import { proofAgeMaxSeconds, proofAheadMaxSeconds } from '../enforcement/dpop-rules.ts';
 import type { Access } from '../enforcement/enforcer-access.ts';
 import type { Presented } from '../enforcement/enforcer-judge.ts';
-import { type CheckedRequest, readCredentials } from '../enforcement/enforcer-request.ts';
+import { type CheckedRequest, type Credentials, readCredentials } from '../enforcement/enforcer-request.ts';
 import { type Reason, reason, type Refusal } from '../enforcement/refusal.ts';
 import type { VerifiedToken } from '../enforcement/token.ts';
 import type { AccessTokens, CheckedToken } from '../http/access-token.ts';
+import type { FollowedRows } from '../pipeline/ports.ts';
 import { type ApiGuard, type ApiGuardOptions, createApiGuard } from './api-guard.ts';
 import type { ClientDirectory } from './client-directory.ts';
 import { createAccessWatches, type Opened } from './access-watches.ts';
-import type { CallerIssuers } from './caller-issuers.ts';
 import { authorizationServerOf, pathOf, resourceMetadataUrlOf } from './metadata.ts';
-import type { AuthorizationKeys, Revocations, UsedProofs } from './ports.ts';
+import type { AuthorizationKeys, Revocations, SpeakingClient, UsedProofs } from './ports.ts';
 import type { TokenEndings } from './token-endings.ts';
 import { callerOf, type Holder, holderOf, idOf } from './token-holder.ts';
 
@@ -27,12 +28,15 @@ export type AccessTokensOptions = Omit<ApiGuardOptions, 'issuer'> & {
   readonly issuer: () => string;
   readonly revocations: Revocations;
   readonly clients: ClientDirectory;
-  readonly issuers: Pick<CallerIssuers, 'all' | 'onRead'>;
+  readonly issuers: Pick<FollowedRows<IssuerSettings>, 'all' | 'onRead'>;
   readonly keys: AuthorizationKeys;
   readonly used: UsedProofs;
   readonly announcer: Parameters<typeof createAccessWatches>[0]['announcer'];
   readonly onError: (error: unknown) => void;
 };
+
+/** What a request came with, whose token was verified. */
+type Verified = { readonly credentials: Credentials; readonly token: VerifiedToken };
 
 /**
  * Callers with access tokens, of the built-in authorization server or of issuers that are trusted with who calls the
@@ -57,38 +61,38 @@ export function createAccessTokens(
     return apiGuard;
   }
 
-  async function admit(
-    access: Access,
-    request: CheckedRequest,
-    token: VerifiedToken,
-    holder: Holder,
-  ): Promise<CheckedToken> {
+  async function admit(access: Access, presented: Verified, holder: Holder): Promise<CheckedToken> {
+    const { token, credentials } = presented;
     const { actor } = holder;
     const refuse = (why: Reason): CheckedToken => ({
       kind: 'refused',
       actor,
-      refusal: guard().refuse(why, token),
+      refusal: guard().refuse(why, credentials),
     });
     if (holder.kind === 'nobody') return refuse(holder.why);
-    if (!(await isFirstUse(request, used, options.clock.nowMs()))) return refuse(reason('proof-replayed'));
+    if (token.scopes.length === 0) return refuse(saysNoScope(holder.client));
+    if (!(await isFirstUse(credentials, used, options.clock.nowMs()))) {
+      return refuse(reason('proof-replayed'));
+    }
     const id = idOf(token);
-    const presented = admitted.get(token);
-    if (presented !== undefined) opened.set(id, { presented, client: holder.client.id });
+    const known = admitted.get(token);
+    if (known !== undefined) opened.set(id, { presented: known, client: holder.client.id });
     const caller = callerOf(holder, token, { id, scopes: access.scopes });
     return { kind: 'known', caller, headers: access.headers };
   }
 
   async function check(asked: CheckedRequest): Promise<CheckedToken> {
     const request = { ...asked, url: pathOf(issuer()) + asked.url };
-    const { tokens, check: judge } = guard();
+    const { tokens, check: judge, refuse } = guard();
     const credentials = readCredentials(request);
-    const token = credentials.kind === 'credentials' ? await tokens.verify(credentials.token) : undefined;
-    if (token?.kind !== 'verified') return turnedAway(await judge(request));
+    if (credentials.kind === 'reason') return turnedAway(refuse(credentials));
+    const token = await tokens.verify(credentials.token);
+    if (token.kind === 'reason') return turnedAway(refuse(token, credentials));
     // Nobody who holds a token is told of a time before their own kill.
     await revocations.catchUp();
     const outcome = await judge(request);
     const holder = await holderOf(token, authorizationServerOf(issuer()), clients);
-    if (outcome.kind === 'access') return admit(outcome, request, token, holder);
+    if (outcome.kind === 'access') return admit(outcome, { credentials, token }, holder);
     return { kind: 'refused', refusal: outcome, actor: holder.actor };
   }
 
@@ -113,20 +117,33 @@ export function createAccessTokens(
 }
 
 /** Not by name: what a token says that was not verified is nobody's word. */
-function turnedAway(outcome: Access | Refusal): CheckedToken {
-  if (outcome.kind === 'access') throw new Error('a request passed without a token');
-  const isStranger = outcome.code === 'malformed-token' || outcome.code === 'unknown-issuer';
-  return { kind: isStranger ? 'stranger' : 'refused', refusal: outcome };
+function turnedAway(refusal: Refusal): CheckedToken {
+  const isStranger = refusal.code === 'malformed-token' || refusal.code === 'unknown-issuer';
+  return { kind: isStranger ? 'stranger' : 'refused', refusal };
 }
+
+/**
+ * RFC 9068 leaves it to the issuer whether a token has `scope`. Without one it grants nothing here: what a client may do is
+ * for its registration to allow and for its token to ask.
+ *
+ * @see RFC 9068 §2.2.3, RFC 6750 §3.1
+ */
+const saysNoScope = ({ scopes }: SpeakingClient): Reason =>
+  reason('insufficient-scope', {
+    text: 'The access token has no scope (scope, scp) and hence grants nothing: have its issuer say what it is for.',
+    scope: scopes.join(' '),
+  });
 
 /**
  * A proof was verified and is remembered by this process; this asks for all nodes. By its signed part: of one proof
  * there may be several signatures that verify.
  */
-async function isFirstUse(request: CheckedRequest, used: UsedProofs, nowMs: Millis): Promise<boolean> {
-  const credentials = readCredentials(request);
-  if (credentials.kind !== 'credentials' || credentials.scheme !== 'DPoP') return true;
-  const [proof = ''] = credentials.proofs;
+async function isFirstUse(
+  { scheme, proofs: [proof = ''] }: Credentials,
+  used: UsedProofs,
+  nowMs: Millis,
+): Promise<boolean> {
+  if (scheme !== 'DPoP') return true;
   const signed = proof.trim().split('.').slice(0, 2).join('.');
   const id = createHash('sha256').update(signed).digest('base64url');
   return used.claim(`api ${id}`, nowMs + proofRememberedMs);

@@ -4,12 +4,12 @@ import { type Access, AdmittedRequest } from '../enforcement/enforcer-access.ts'
 import { createAnswers } from '../enforcement/enforcer-answers.ts';
 import { createChecker } from '../enforcement/enforcer-checker.ts';
 import { createJudge, type Presented, type Route } from '../enforcement/enforcer-judge.ts';
-import type { CheckedRequest } from '../enforcement/enforcer-request.ts';
+import type { CheckedRequest, Credentials } from '../enforcement/enforcer-request.ts';
 import type { Clock } from '../enforcement/feed-types.ts';
 import { createNonces } from '../enforcement/nonce.ts';
 import { createRates } from '../enforcement/obligations-rate.ts';
 import type { Reason, Refusal } from '../enforcement/refusal.ts';
-import { createTokenVerifier, type TokenVerifier, type VerifiedToken } from '../enforcement/token.ts';
+import { createTokenVerifier, type TokenVerifier } from '../enforcement/token.ts';
 import { accessTokenSettings } from './access-token-settings.ts';
 import type { FetchIssuerKeys } from './fetch-issuer-keys.ts';
 import type { DeriveKey } from './keyring.ts';
@@ -34,8 +34,8 @@ export type ApiGuardOptions = {
 export type ApiGuard = {
   readonly tokens: TokenVerifier;
   readonly check: (request: CheckedRequest) => Promise<Access | Refusal>;
-  /** The answer to a token that is good in itself. */
-  readonly refuse: (why: Reason, token: VerifiedToken) => Refusal;
+  /** The answer to a request that is not to be judged, or that passed and may go no further. */
+  readonly refuse: (why: Reason, used?: Pick<Credentials, 'scheme'>) => Refusal;
   /** Whether what was let pass would be refused now. */
   readonly isRefused: (presented: Presented) => boolean;
   /** Our own keys changed. */
@@ -99,11 +99,7 @@ export function createApiGuard(
   return {
     tokens,
     check: (request) => checker.check(request, route),
-    refuse: (why, token) =>
-      answers.refusalOf(
-        { reason: why, token, scheme: token.binding.kind === 'jkt' ? 'DPoP' : 'Bearer' },
-        route,
-      ),
+    refuse: (why, used) => answers.refusalOf({ reason: why, ...(used && { scheme: used.scheme }) }, route),
     isRefused: (presented) =>
       !tokens.stands(presented.token) || judge.continue(presented).reason !== undefined,
     reloadOwnKeys: () => tokens.reloadKeys(own.url),

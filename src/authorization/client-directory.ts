@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
-import type { ClientId } from '../core/vocabulary.ts';
+import { isStorable } from '../core/text.ts';
+import { nameShape, type ClientId } from '../core/vocabulary.ts';
 import type { Announcer } from '../pipeline/ports.ts';
 import type { ClientStore, ExternalName, SpeakingClient } from './ports.ts';
 
@@ -16,6 +17,7 @@ export type ClientDirectory = {
   findExternal(name: ExternalName): Promise<SpeakingClient | undefined>;
 };
 
+/** Strangers ask for whatever they write: what no client can be called is nobody, and no store is asked for it. */
 export function createClientDirectory(options: {
   readonly store: Pick<ClientStore, 'find' | 'findExternal'>;
   readonly announcer: Pick<Announcer, 'subscribe'>;
@@ -47,10 +49,14 @@ export function createClientDirectory(options: {
 
   return {
     async findLiving(id) {
+      if (!nameShape.test(id)) return undefined;
       const client = await find(JSON.stringify([id]), () => store.find(id));
       return client?.revokedAtMs === undefined ? client : undefined;
     },
-    findExternal: (name) =>
-      find(JSON.stringify([name.iss, name.clientId, name.sub]), () => store.findExternal(name)),
+    async findExternal(name) {
+      const { iss, clientId: named = '', sub = '' } = name;
+      if (!isStorable(named) || !isStorable(sub)) return undefined;
+      return find(JSON.stringify([iss, name.clientId, name.sub]), () => store.findExternal(name));
+    },
   };
 }

@@ -129,7 +129,10 @@ export type ClientStore = {
   find(id: ClientId): Promise<SpeakingClient | undefined>;
   /** Whom a token of an issuer elsewhere names, unless revoked: who is named by both members, else by `sub`, else by the client. */
   findExternal(name: ExternalName): Promise<SpeakingClient | undefined>;
-  /** Announced as `tokens`. Revoking it again changes nothing. `false` when there is no such client. */
+  /**
+   * With it its streams are disabled and told so, for good. Announced as `tokens`. Revoking it again changes nothing. `false`
+   * when there is no such client.
+   */
   revoke(id: ClientId, change: Change): Promise<boolean>;
 };
 

@@ -21,13 +21,9 @@ export type Handler<Options extends object> = (
   operands: readonly string[],
 ) => Promise<ExitCode>;
 
-/** Ties a command to what it does. */
-export type Bind = <Options extends object>(command: Command, handler: Handler<Options>) => void;
-
-/** Shown below the options in `--help`. */
-export function withExamples(command: Command, examples: readonly string[]): Command {
-  return command.addHelpText(
-    'after',
-    `\nExamples:\n${examples.map((line) => `  $ caep-hub ${line}`).join('\n')}`,
-  );
-}
+/** Ties a command to what it does. Its `--help` ends with the examples: there is none without. */
+export type Bind = <Options extends object>(
+  command: Command,
+  examples: readonly [string, ...string[]],
+  handler: Handler<Options>,
+) => void;

@@ -45,8 +45,10 @@ export async function settle(
   const id = answer.signal_id ?? '';
   const acts = answer.revocations.length + answer.lifted.length > 0;
   const interrupted = surroundings.interrupted();
-  const stop = AbortSignal.any([AbortSignal.timeout(waitMs), interrupted]);
-  const watched = acts && waitMs > 0 ? await watchPoints(screen, hub, id, stop) : undefined;
+  const watched =
+    acts && waitMs > 0
+      ? await watchPoints(screen, hub, id, { stop: interrupted, atMostMs: waitMs })
+      : undefined;
   const enforcement = watched ?? answer.enforcement;
   if (acts && enforcement !== undefined) screen.line(conclusionLine(enforcement, screen.paint));
   if (acts && enforcement?.state !== 'complete') screen.line(`Look again:  caep-hub signal show ${id}`);
@@ -63,11 +65,11 @@ async function watchPoints(
   screen: Screen,
   hub: Hub,
   signalId: string,
-  stop: AbortSignal,
+  limits: { readonly stop: AbortSignal; readonly atMostMs: number },
 ): Promise<Enforcement | undefined> {
   const told = new Map<string, string>();
   const last = await followEnforcement(hub, signalId, {
-    stop,
+    ...limits,
     onTrouble: (text) => screen.note(text),
     onState({ instances }) {
       const width = Math.max(

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { parseCount } from './arguments.ts';
-import type { CommandContext } from './command.ts';
+import type { Bind, CommandContext } from './command.ts';
+import { exitCodes } from './exit-codes.ts';
 import type { Page, Query } from './hub.ts';
 import type { Screen } from './screen.ts';
 import { table } from './text.ts';
@@ -15,7 +16,30 @@ export type Columns<Item> = {
   readonly empty: string;
 };
 
-/** The options of a list that the hub tells page by page. */
+/** A list that the hub tells page by page. */
+export type Listing<Item> = Columns<Item> & { readonly path: string; readonly query?: Query };
+
+/** What a command lists. */
+type ListingOf<Item, Options> = (
+  context: CommandContext,
+  options: Options,
+  operands: readonly string[],
+) => Listing<Item>;
+
+/** Ties a command to the list that it shows, a page of it at a time. */
+export function bindList<Item, Options extends PageOptions = PageOptions>(
+  bind: Bind,
+  command: Command,
+  examples: Parameters<Bind>[1],
+  listingOf: ListingOf<Item, Options>,
+): void {
+  bind<Options>(withPages(command), examples, async (context, options, operands) => {
+    const listing = listingOf(context, options, operands);
+    showPage(context.screen, await readPage<Item>(context, listing, options), listing);
+    return exitCodes.done;
+  });
+}
+
 export const withPages = (command: Command): Command =>
   command
     .option('--limit <count>', 'at most so many', '50')
@@ -24,8 +48,7 @@ export const withPages = (command: Command): Command =>
 /** @throws CliProblem for a limit that is none, before the hub is asked. */
 export async function readPage<Item>(
   { connect }: CommandContext,
-  path: string,
-  query: Query,
+  { path, query = {} }: Pick<Listing<Item>, 'path' | 'query'>,
   { limit, after }: PageOptions,
 ): Promise<Page<Item>> {
   const most = parseCount('--limit', limit, 1);

@@ -45,8 +45,9 @@ export async function runCommandLine(
 ): Promise<ExitCode> {
   const screen = createScreen(surroundings, words.includes('--json'));
   let exitCode: ExitCode = exitCodes.done;
-  const bind: Bind = (command, handler) => {
-    command.action(async () => {
+  const bind: Bind = (command, examples, handler) => {
+    const lines = examples.map((line) => `  $ caep-hub ${line}`);
+    command.addHelpText('after', `\nExamples:\n${lines.join('\n')}`).action(async () => {
       const options = command.optsWithGlobals<GlobalOptions & Parameters<typeof handler>[1]>();
       exitCode = await handler(createContext(options, screen, surroundings), options, command.args);
     });
@@ -85,6 +86,7 @@ function createProgram(bind: Bind, screen: Screen, surroundings: Surroundings): 
         '--accept-new-issuer',
         'start with another PUBLIC_URL than streams know it by (docs/streams.md)',
       ),
+    ['serve'],
     async (_context, { acceptNewIssuer }) => serve(acceptNewIssuer === true ? { acceptNewIssuer } : {}),
   );
   addKillCommand(program, bind);

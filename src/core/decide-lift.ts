@@ -3,6 +3,7 @@ import { sanctionFor, type World } from './decide-times.ts';
 import type { Memory, PlannedPut, RestOfEntry } from './decision.ts';
 import type { Effect, Revocation } from './revocation.ts';
 import { effects } from './revocation.ts';
+import type { Source } from './source.ts';
 import type { RevocationId, StandingKillId } from './vocabulary.ts';
 
 /** What ends, and what must be left behind. */
@@ -31,6 +32,20 @@ export function liftEntries(
     standingEnds,
     rests: undone === undefined ? [] : entries.flatMap((entry) => restOf(entry, undone, world) ?? []),
     puts: restoreTokens ? [] : entries.flatMap((entry) => cutOffInsteadOf(entry, world) ?? []),
+  };
+}
+
+/** Of what an order to lift names: a source that speaks for some issuers only lets nobody of others back in. */
+export function liftableBy({ subjectIssuers }: Source, { named, namedStanding }: Memory) {
+  const isOwn = (issuers: readonly (string | undefined)[] | undefined): boolean =>
+    subjectIssuers === undefined ||
+    (issuers !== undefined && issuers.every((iss) => iss !== undefined && subjectIssuers.includes(iss)));
+  const entries = named.filter(({ match }) => isOwn([match.iss]));
+  const standing = namedStanding.filter(({ issuers }) => isOwn(issuers));
+  return {
+    named: entries,
+    standing: standing.map(({ id }) => id),
+    isWhole: entries.length === named.length && standing.length === namedStanding.length,
   };
 }
 

@@ -3,9 +3,9 @@ import type { Plan } from './decide-plan.ts';
 import type { World } from './decide-times.ts';
 import type { Hold, Memory, PlannedPut } from './decision.ts';
 import { findEventType } from './events/event-types.ts';
-import { membersOf } from './match-key.ts';
+import { namesWholeIssuer } from './match-key.ts';
 import { Problem } from './problem.ts';
-import { type Effect, effects, type Match } from './revocation.ts';
+import { type Effect, effects } from './revocation.ts';
 import type { Statement } from './signal.ts';
 import type { Source } from './source.ts';
 import type { Identifier } from './vocabulary.ts';
@@ -140,14 +140,6 @@ export const kills = (plan: Plan): boolean => effectsOf(plan).includes('deny');
 /** Of what is put at once and of what waits to be learnt: waiting is no way around a limit. */
 const effectsOf = ({ puts, standing }: Plan): readonly Effect[] =>
   [...puts, ...standing.map(({ template }) => template)].map(({ effect }) => effect);
-
-/** Everybody of an issuer, or of a trust domain: nothing narrower is named. */
-const namesWholeIssuer = (match: Match): boolean =>
-  membersOf(match).every(
-    (member) => member === 'iss' || (member === 'workload' && isTrustDomain(match[member])),
-  );
-
-const isTrustDomain = (workload = ''): boolean => /^spiffe:\/\/[^/]+\/\*$/.test(workload);
 
 /** Never a denial, which would be the kill itself, and never more than the source may cause. */
 function softEffectOf(source: Source): Effect {

@@ -1,5 +1,5 @@
 import type { Decision, Hold, LinkChange, Memory, Outcome, Warning } from './decision.ts';
-import { isLeftBehind, type Lift, liftEntries, strongerThan } from './decide-lift.ts';
+import { isLeftBehind, type Lift, liftableBy, liftEntries, strongerThan } from './decide-lift.ts';
 import { holdOf, isWaived, kills, softPuts, speaksOf } from './decide-limits.ts';
 import { linkChangeOf } from './decide-links.ts';
 import { type Order, orderOf, reactionOf } from './decide-order.ts';
@@ -173,17 +173,24 @@ function liftNamed(statement: Statement, memory: Memory, world: World): Decided 
   const restoreTokens = statement.data['restore_tokens'] === true;
   const signal = statement.data['signal_id'];
   const undone = typeof signal === 'string' ? signal : undefined;
-  const lift = liftEntries(memory.named, memory.namedStanding, world, {
+  const { named, standing, isWhole } = liftableBy(statement.source, memory);
+  const lift = liftEntries(named, standing, world, {
     restoreTokens,
     ...(undone !== undefined && { undone }),
   });
+  const warnings = isWhole ? [] : [liftOutsideSource];
   const text = 'Tokens from before would live again: two persons must approve.';
   const hold: Hold = { code: 'restore-tokens', text, approvalsRequired: 2 };
-  const restores = lift.lifts.length > 0 && (restoreTokens || memory.named.some(isLeftBehind));
+  const restores = lift.lifts.length > 0 && (restoreTokens || named.some(isLeftBehind));
   return restores && !isWaived(hold, world)
-    ? { outcome: 'held', text, hold }
-    : { ...outcomeOfLift(lift), ...(undone !== undefined && { undoes: undone }) };
+    ? { outcome: 'held', text, hold, warnings }
+    : { ...outcomeOfLift(lift), warnings, ...(undone !== undefined && isWhole && { undoes: undone }) };
 }
+
+const liftOutsideSource: Warning = {
+  code: 'subject-outside-source',
+  text: 'Left in force: what holds at issuers that this source may not speak about.',
+};
 
 const outcomeOfLift = (lift: Lift): Decided => ({
   ...lift,

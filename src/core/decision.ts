@@ -112,13 +112,16 @@ export type Memory = {
   /** Standing kills that this source's events of the same family made for this subject. */
   readonly familyStanding: readonly StandingKillId[];
   /** Standing kills of the signal, or of the entry, named by an order to lift that have no live entry beside the named ones. */
-  readonly namedStanding: readonly StandingKillId[];
+  readonly namedStanding: readonly NamedStanding[];
   readonly killsInLastMinute: number;
   /** Another source said the same, of the same subject and with the same `txn`. */
   readonly saidBefore: boolean;
   /** Another source, by another actor, reported a kill of the same subject within `corroborationSeconds`. */
   readonly corroborated: boolean;
 };
+
+/** `issuers`: of the entry that is named, else all that it can ever hold at; absent: any. */
+export type NamedStanding = { readonly id: StandingKillId; readonly issuers?: readonly string[] };
 
 /** A second source's kill of the same subject within this time passes the brake. */
 export const corroborationSeconds = 600;

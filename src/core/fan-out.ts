@@ -22,7 +22,7 @@ export type Telling = {
   readonly principal: string;
   /** Goes before what other principals wait for. */
   readonly denies: boolean;
-  /** Of what denies: how it is told to those who do not hear of the event itself, as sessions revoked. */
+  /** Of a kill: how it is told to those who do not hear of the event itself, as sessions revoked. */
   readonly asSessionRevoked?: JsonObject;
   /** Family and subject: a newer one of the same principal makes an older one that was not sent yet unnecessary. */
   readonly family?: string;
@@ -79,7 +79,7 @@ export function fanOut(
   for (const telling of tellingsOf(decided)) {
     for (const audience of others) {
       const heard =
-        audience.profile === undefined ? asItIs(audience, telling) : asPlain(audience, telling, said);
+        audience.profile === undefined ? asHeard(audience, telling) : asPlain(audience, telling, said);
       if (heard === undefined) continue;
       const { payload, subject, asSessionRevoked: _, ...rest } = heard;
       if (sets.length >= setsPerSignalMax) return { sets, isCut: true };
@@ -106,16 +106,19 @@ const asItIs = (audience: Audience, telling: Telling): Telling | undefined =>
   audience.hears(telling.eventType, telling.subject) ? telling : undefined;
 
 /**
- * For a stream with a profile: subjects as plain as may be, each once, and every denial. One that comes by an event which it
- * does not take is told as sessions revoked, and no later event makes that unnecessary.
+ * A kill reaches whoever takes sessions revoked, whichever event it came by: told so to those who do not take that event, and
+ * no later event makes that unnecessary.
  */
+function asHeard(audience: Audience, telling: Telling): Telling | undefined {
+  const itself = asItIs(audience, telling);
+  const { family: _, asSessionRevoked: payload, ...rest } = telling;
+  if (itself !== undefined || payload === undefined) return itself;
+  return asItIs(audience, { ...rest, eventType: sessionRevoked.uri, payload });
+}
+
+/** For a stream with a profile: subjects as plain as may be, each once. */
 function asPlain(audience: Audience, telling: Telling, said: Set<string>): Telling | undefined {
-  const itself = { ...telling, subject: plainSubject(telling.subject) };
-  const { family: _, asSessionRevoked, ...rest } = itself;
-  const heard =
-    asItIs(audience, itself) ??
-    (asSessionRevoked &&
-      asItIs(audience, { ...rest, eventType: sessionRevoked.uri, payload: asSessionRevoked }));
+  const heard = asHeard(audience, { ...telling, subject: plainSubject(telling.subject) });
   const key = heard && `${audience.id} ${heard.eventType} ${canonicalJson(heard.subject)}`;
   if (key === undefined || said.has(key)) return undefined;
   said.add(key);
@@ -159,7 +162,7 @@ export function tellingsOf(decided: DecidedStatement): readonly Telling[] {
       payload,
       principal,
       denies,
-      ...(denies && told !== sessionRevoked
+      ...(denies && told !== sessionRevoked && !asksForNew.has(told.name)
         ? { asSessionRevoked: payloadOf(sessionRevoked, type, statement) }
         : {}),
       ...(family === undefined ? {} : { family: `${family} ${canonicalJson(subject)}` }),
@@ -169,6 +172,12 @@ export function tellingsOf(decided: DecidedStatement): readonly Telling[] {
 }
 
 const sessionRevoked = required('session-revoked');
+
+/** What they deny is had again with new credentials: no session ends, and who does not take them is told of none. */
+const asksForNew: ReadonlySet<string> = new Set([
+  'token-claims-change',
+  'account-credential-change-required',
+]);
 
 /** Ours travel as the CAEP or RISC event that means the same to others; what has no such event is not told. */
 function downstreamType(type: EventType, statement: Statement): EventType | undefined {

@@ -1,3 +1,4 @@
+import { namesWholeIssuer } from './match-key.ts';
 import { Problem } from './problem.ts';
 import type { Match } from './revocation.ts';
 import { directMatch, parseSubject } from './subject.ts';
@@ -24,14 +25,16 @@ export function parseKnownAs(wire: JsonObject, path: string): KnownAs {
 /**
  * Reads one conjunction that tokens carry; `path` points at it in the input.
  *
- * @throws Problem as `parseSubject` does, and `invalid-request` for what no token carries.
+ * @throws Problem as `parseSubject` does, and `invalid-request` for what no token carries, or what every token of an
+ * issuer or a trust domain does: a kill that binds it later would ask no person.
  */
 export function parseIdentity(wire: JsonObject, path: string, defaultIssuer: string | undefined): Match {
   const query = under(path, () => parseSubject(wire, defaultIssuer === undefined ? {} : { defaultIssuer }));
   const match = query.agent === undefined ? directMatch(query) : undefined;
-  if (match) return match;
   const hint = 'Give members of `match`, such as {"iss", "client_id"} or {"jkt"}.';
-  throw wrong(path, 'names nothing that a token carries', hint);
+  if (match === undefined) throw wrong(path, 'names nothing that a token carries', hint);
+  if (namesWholeIssuer(match)) throw wrong(path, 'names everybody of an issuer or a trust domain', hint);
+  return match;
 }
 
 function under<T>(path: string, parse: () => T): T {

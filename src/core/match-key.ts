@@ -15,6 +15,14 @@ export function matchKey(match: Match): string {
 export const membersOf = (match: Match): readonly (typeof matchMembers)[number][] =>
   matchMembers.filter((member) => match[member] !== undefined);
 
+/** Everybody of an issuer, or of a trust domain: nothing narrower is named. */
+export const namesWholeIssuer = (match: Match): boolean =>
+  membersOf(match).every(
+    (member) => member === 'iss' || (member === 'workload' && isTrustDomain(match[member])),
+  );
+
+const isTrustDomain = (workload = ''): boolean => /^spiffe:\/\/[^/]+\/\*$/.test(workload);
+
 /** The conjunction of both; nothing when they name different values of one member. */
 export function mergeMatches(first: Match, second: Match): Match | undefined {
   const merged: { -readonly [Member in keyof Match]: Match[Member] } = { ...first };

@@ -53,6 +53,7 @@ export const problemCodes = [
   'too-many-entries',
   'too-many-streams',
   'too-many-subjects',
+  'too-many-subject-shapes',
   'stream-not-enabled',
   'approval-by-requester',
   'already-decided',

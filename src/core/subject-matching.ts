@@ -68,7 +68,7 @@ type Entry = {
 };
 /** Complex subjects that have the same members, by their canonical JSON, in the order of the calls. */
 type Shape = { readonly names: readonly string[]; readonly entries: Map<string, Entry> };
-/** For events of one shape, by the shape of what is listed. */
+/** For events that have just these of the members that anything listed has, by the shape of what is listed. */
 type View = { readonly names: ReadonlySet<string>; readonly indexes: Map<string, SharedIndex> };
 /** Entries of one shape by the values of the members that the event has, too: the latest that is current is the last. */
 type SharedIndex = {
@@ -77,7 +77,7 @@ type SharedIndex = {
   readonly stacks: Map<string, Entry[]>;
 };
 
-/** Each view costs as much memory as the list; events come in a few shapes. */
+/** Each view costs as much memory as the list; events come in a few shapes. The one that was asked longest ago goes. */
 const viewsMax = 16;
 /** Entries that were replaced and may still lie in views, besides as many as there are current ones. */
 const staleMin = 1_000;
@@ -85,6 +85,8 @@ const staleMin = 1_000;
 function createComplexList() {
   const shapes = new Map<string, Shape>();
   const views = new Map<string, View>();
+  /** How many shapes have a member of that name. */
+  const listedNames = new Map<string, number>();
   let order = 0;
   let current = 0;
   let stale = 0;
@@ -99,6 +101,7 @@ function createComplexList() {
     shape.entries.delete(key);
     if (shape.entries.size === 0) {
       shapes.delete(line);
+      countNames(shape.names, -1);
       for (const { indexes } of views.values()) indexes.delete(line);
     }
     if (stale <= current + staleMin) return;
@@ -106,17 +109,34 @@ function createComplexList() {
     views.clear();
     stale = 0;
   }
+  function makeShape(line: string, names: readonly string[]): Shape {
+    const shape: Shape = { names, entries: new Map() };
+    shapes.set(line, shape);
+    countNames(names, 1);
+    return shape;
+  }
+  function countNames(names: readonly string[], by: 1 | -1): void {
+    for (const name of names) {
+      const count = (listedNames.get(name) ?? 0) + by;
+      if (count === 0) listedNames.delete(name);
+      else listedNames.set(name, count);
+    }
+  }
+  /** Members that nothing listed has match whatever they are: who makes them up makes no view. */
   function viewOf(event: Parts): View {
-    const names = new Set(event.keys());
-    const line = lineOf([...names]);
-    let view = views.get(line);
-    if (view === undefined) {
-      view = { names, indexes: new Map() };
-      for (const [shapeLine, { entries }] of shapes) {
-        for (const entry of entries.values()) show(view, shapeLine, entry);
-      }
-      if (views.size >= viewsMax) views.clear();
-      views.set(line, view);
+    const names = [...event.keys()].filter((name) => listedNames.has(name));
+    const line = lineOf(names);
+    const view = views.get(line) ?? makeView(new Set(names));
+    views.delete(line);
+    views.set(line, view);
+    const [oldest] = views.keys();
+    if (views.size > viewsMax && oldest !== undefined) views.delete(oldest);
+    return view;
+  }
+  function makeView(names: ReadonlySet<string>): View {
+    const view: View = { names, indexes: new Map() };
+    for (const [shapeLine, { entries }] of shapes) {
+      for (const entry of entries.values()) show(view, shapeLine, entry);
     }
     return view;
   }
@@ -128,8 +148,7 @@ function createComplexList() {
       replace(line, key);
       if (listing === 'forgotten') return;
       const entry = { listed: listing, parts, order: order++, isCurrent: true };
-      const shape = shapes.get(line) ?? { names, entries: new Map<string, Entry>() };
-      shapes.set(line, shape);
+      const shape = shapes.get(line) ?? makeShape(line, names);
       shape.entries.set(key, entry);
       current += 1;
       for (const view of views.values()) show(view, line, entry);

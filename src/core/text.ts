@@ -24,7 +24,7 @@ const forbiddenMembers = new Set(['__proto__', 'constructor', 'prototype']);
 const halfSurrogate = /\p{Surrogate}/u;
 
 /** Postgres stores neither U+0000 nor half a surrogate pair, and half a pair is no text anywhere else. */
-const isStorable = (text: string): boolean => !text.includes('\u0000') && !halfSurrogate.test(text);
+export const isStorable = (text: string): boolean => !text.includes('\u0000') && !halfSurrogate.test(text);
 
 /** One reference token of a JSON pointer. @see RFC 6901 §3 */
 export const pointerTo = (path: string, member: string | number): string =>

@@ -1,6 +1,7 @@
 import * as http from 'node:http';
 import * as https from 'node:https';
 import { isLoopback } from './loopback.ts';
+import { within } from './within.ts';
 
 /** One connection to the hub for the stream, others kept open so that a receipt never waits for a handshake. */
 export type HubTransport = {
@@ -103,25 +104,6 @@ export async function post(
     if (status < 200 || status > 299) throw new HubRefusal(status);
     return answer;
   });
-}
-
-/** The signal fires with `stop`, or after the time. `AbortSignal.any` would leave something at `stop`, which lives as long as we do. */
-async function within<Outcome>(
-  stop: AbortSignal,
-  timeoutMs: number,
-  work: (either: AbortSignal) => Promise<Outcome>,
-): Promise<Outcome> {
-  const ended = new AbortController();
-  const end = (): void => ended.abort(stop.reason);
-  const timer = setTimeout(() => ended.abort(new Error(`not done within ${timeoutMs} ms`)), timeoutMs);
-  stop.addEventListener('abort', end, { once: true });
-  if (stop.aborted) end();
-  try {
-    return await work(ended.signal);
-  } finally {
-    clearTimeout(timer);
-    stop.removeEventListener('abort', end);
-  }
 }
 
 const answerBytesMax = 65_536;

@@ -1,6 +1,8 @@
+import { Readable } from 'node:stream';
 import { isLoopback } from './loopback.ts';
 import { isJsonObject } from './token-format.ts';
 import type { Jwk } from './token-signatures.ts';
+import { within } from './within.ts';
 
 /** Where an issuer's keys are: given, or found through its metadata. */
 export type KeySource = { readonly url: string; readonly jwks_uri?: string };
@@ -56,7 +58,10 @@ async function discoverKeys(issuer: string, fetchJson: FetchJson): Promise<strin
   throw new AggregateError(failures, `no metadata of ${issuer} could be had`);
 }
 
-async function fetchJsonHere(uri: string): ReturnType<FetchJson> {
+const fetchJsonHere: FetchJson = (uri) =>
+  within(undefined, fetchTimeoutMs, (stop) => fetchJsonUntil(uri, stop));
+
+async function fetchJsonUntil(uri: string, stop: AbortSignal): ReturnType<FetchJson> {
   const url = new URL(uri);
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback(url.hostname))) {
     throw new Error(`${uri} is neither https nor on this machine`);
@@ -64,22 +69,26 @@ async function fetchJsonHere(uri: string): ReturnType<FetchJson> {
   const response = await fetch(url, {
     headers: { accept: 'application/json, application/jwk-set+json' },
     redirect: 'error',
-    signal: AbortSignal.timeout(fetchTimeoutMs),
+    signal: stop,
   });
   if (response.status !== 200) {
     await response.body?.cancel();
     throw new Error(`${uri} answered ${response.status}`);
   }
-  const value: unknown = JSON.parse(await readText(response, uri));
+  const value: unknown = JSON.parse(await readText(response, uri, stop));
   if (!isJsonObject(value)) throw new Error(`${uri} is not a JSON object`);
   return value;
 }
 
-async function readText(response: Response, uri: string): Promise<string> {
+/**
+ * `fetch` of Node 20 that takes no redirects forgets its signal when memory is collected after the head: what reads the
+ * body heeds it by itself.
+ */
+async function readText({ body }: Response, uri: string, stop: AbortSignal): Promise<string> {
+  if (body === null) return '';
   const chunks: Uint8Array[] = [];
   let bytes = 0;
-  const body: AsyncIterable<Uint8Array> | undefined = response.body ?? undefined;
-  for await (const chunk of body ?? []) {
+  for await (const chunk of Readable.fromWeb(body, { signal: stop }) as AsyncIterable<Uint8Array>) {
     bytes += chunk.byteLength;
     if (bytes > answerBytesMax) throw new Error(`${uri} is larger than ${answerBytesMax} bytes`);
     chunks.push(chunk);

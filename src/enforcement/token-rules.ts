@@ -183,7 +183,7 @@ export function bindingOf(claims: JsonObject): Binding {
   if (members.includes('x5t#S256')) {
     return {
       kind: 'unsupported',
-      text: 'The access token is bound to a certificate (RFC 8705), which is not checked here.',
+      text: 'The access token is bound to a certificate (RFC 8705), which is not checked here: one that is bound to a key by DPoP is.',
     };
   }
   const jkt = isJsonObject(confirmation) ? ownMember(confirmation, 'jkt') : undefined;

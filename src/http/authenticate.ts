@@ -185,7 +185,7 @@ const unauthenticated = (detail: string, hint = tokenHint): Problem =>
 function insufficientScope(scopes: readonly Scope[]): Problem {
   const named = scopes.length === 1 ? `the scope ${scopes[0]}` : `one of the scopes ${scopes.join(', ')}`;
   return new Problem('insufficient-scope', `The token needs ${named}.`, {
-    hint: 'Have a token with that scope made by POST /v1/tokens.',
+    hint: 'POST /v1/tokens makes an API token with that scope. An access token must say it, and its client must be let have it: GET /v1/clients.',
     extra: { scope: scopes.join(' ') },
   });
 }

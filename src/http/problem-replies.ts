@@ -41,6 +41,10 @@ export const problemReplies = {
   'too-many-entries': { status: 409, title: 'One signal would hit too much' },
   'too-many-streams': { status: 409, title: 'The receiver has as many streams as it may' },
   'too-many-subjects': { status: 403, title: 'The stream lists as many subjects as it may' },
+  'too-many-subject-shapes': {
+    status: 400,
+    title: 'The subjects of the stream combine members in as many ways as they may',
+  },
   'stream-not-enabled': { status: 400, title: 'The stream is paused or disabled' },
   'approval-by-requester': { status: 403, title: 'Somebody else must approve' },
   'already-decided': { status: 409, title: 'It was decided before' },

@@ -1,8 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
+import { toIssuerReply, toIssuerSettings } from '../core/issuer-schemas.ts';
 import { Problem } from '../core/problem.ts';
 import type { IssuerStore } from './ports.ts';
-import { IssuerBody, IssuerReply, toIssuerSettings } from './schemas.ts';
+import { IssuerBody, IssuerReply } from './schemas.ts';
 
 export type IssuerRoutesOptions = {
   readonly store: IssuerStore;
@@ -61,7 +62,7 @@ export const issuerRoutes: FastifyPluginAsyncTypebox<IssuerRoutesOptions> = asyn
   { store, nowMs, catchUp },
 ) => {
   app.get('/v1/issuers', listIssuers, async () => ({
-    items: (await store.list()).map(toWire),
+    items: (await store.list()).map(toIssuerReply),
     next_cursor: null,
   }));
 
@@ -69,7 +70,7 @@ export const issuerRoutes: FastifyPluginAsyncTypebox<IssuerRoutesOptions> = asyn
     const settings = toIssuerSettings(request.body);
     const done = await store.put(settings, changeBy(request.caller.actor, request.id, nowMs()));
     await catchUp();
-    return reply.code(done === 'created' ? 201 : 200).send(toWire(settings));
+    return reply.code(done === 'created' ? 201 : 200).send(toIssuerReply(settings));
   });
 
   app.delete('/v1/issuers', removeIssuer, async (request, reply) => {
@@ -88,12 +89,3 @@ export const issuerRoutes: FastifyPluginAsyncTypebox<IssuerRoutesOptions> = asyn
 };
 
 const changeBy = (actor: string, correlationId: string, atMs: number) => ({ actor, atMs, correlationId });
-
-const toWire = (settings: Parameters<IssuerStore['put']>[0]) => ({
-  ...settings,
-  token_types: [...settings.token_types],
-  algorithms: [...settings.algorithms],
-  client_claims: [...settings.client_claims],
-  subject_claims: [...settings.subject_claims],
-  session_claims: [...settings.session_claims],
-});

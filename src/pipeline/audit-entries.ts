@@ -32,10 +32,10 @@ export function auditEntries(
     }),
     ...committed.links
       .filter(({ isLinked, owned }) => isLinked || owned.length > 0)
-      .map(({ change, isLinked, owned }) => {
+      .map(({ change, isLinked, owned, withheld }) => {
         const detail = { signal_id: signalId, linked: isLinked, owner_of: owned };
         return change.kind === 'renamed'
-          ? row('identity-link.renamed', change.from, { ...detail, to: change.to })
+          ? row('identity-link.renamed', change.from, { ...detail, to: change.to, withheld })
           : row('identity-link.forgotten', change.identifier, detail);
       }),
     ...committed.lifted.map(({ id, position }) =>

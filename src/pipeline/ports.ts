@@ -64,6 +64,16 @@ export const topics = [
 ] as const;
 export type Topic = (typeof topics)[number];
 
+/** This node's view of a few rows: what is read again and again without a query. It follows their announcements. */
+export type FollowedRows<Row> = {
+  all(): readonly Row[];
+  /** Calls back after each reading. */
+  onRead(listener: () => void): void;
+  /** Reads the store again. A failure keeps what is known and rejects. */
+  refresh(): Promise<void>;
+  close(): void;
+};
+
 /** One row of the append-only audit; committed with its cause. `detail` carries no secrets and no whole tokens. */
 export type AuditEntry = {
   readonly atMs: Millis;

@@ -93,6 +93,8 @@ export type ChangedLink = {
   readonly isLinked: boolean;
   /** It stood for the owner of these. */
   readonly owned: readonly AgentName[];
+  /** Signals whose kills, waiting for the new value, would hit a protected agent now. */
+  readonly withheld: readonly string[];
 };
 
 export type PipelinePorts = {

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Problem } from '../core/problem.ts';
 import type { Millis } from '../core/vocabulary.ts';
+import { within } from '../enforcement/within.ts';
 import type { EnforceableSignal } from '../http/signal-answer.ts';
 import { type EnforcementState, type EnforcementSummary, enforcementOf } from './enforcement-summary.ts';
 import type { FeedMemory } from './feed-memory.ts';
@@ -70,13 +71,14 @@ export function createEnforcementView(options: EnforcementOptions): EnforcementV
     timeoutMs: Millis,
     stop?: AbortSignal,
   ): Promise<EnforcementSummary> {
-    const timeout = AbortSignal.timeout(timeoutMs);
     let latest: EnforcementSummary | undefined;
     if (watchers < watchesMax) {
-      for await (const { summary } of follow(signal, stop ? AbortSignal.any([timeout, stop]) : timeout)) {
-        latest = summary;
-        if (summary.state === 'no_points') break;
-      }
+      await within(stop, timeoutMs, async (either) => {
+        for await (const { summary } of follow(signal, either)) {
+          latest = summary;
+          if (summary.state === 'no_points') return;
+        }
+      });
     }
     return latest ?? (await state(signal)).summary;
   }

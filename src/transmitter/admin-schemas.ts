@@ -24,7 +24,7 @@ const interval = Type.Integer({
 const timeout = Type.Integer({
   minimum: 60,
   maximum: 400 * daySeconds,
-  description: 'Without activity of the receiver for so many seconds the stream is paused.',
+  description: 'Without activity of the receiver for so many seconds, from now on, the stream is paused.',
 });
 
 export const StreamBody = Type.Object(

@@ -6,6 +6,11 @@ export const subjectsPerStreamMax = 100_000;
 export const listedSubjectBytesMax = 4_096;
 /** UTF-8 bytes of all that a stream lists: every node keeps them in memory, in about three times as many. */
 export const subjectBytesPerStreamMax = 32 * 1_048_576;
+/**
+ * Combinations of members that the complex subjects of one stream have, such as user and tenant. Each event is looked up once
+ * for each of them.
+ */
+export const subjectShapesPerStreamMax = 64;
 export const eventsRequestedMax = 200;
 /** UTF-16 code units of the URI of an event type. */
 export const eventUriMax = 512;

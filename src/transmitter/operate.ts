@@ -1,7 +1,7 @@
 import type { Static } from 'typebox';
 import { Problem } from '../core/problem.ts';
 import type { Stream } from '../core/stream.ts';
-import { streamId } from '../core/vocabulary.ts';
+import { type Millis, streamId } from '../core/vocabulary.ts';
 import { type StreamBody, type StreamPatchBody, toEventUris, toReceiver } from './admin-schemas.ts';
 import { cutDescription, newStream, refuseOffProfile } from './configure.ts';
 import { type SetMaker, verificationSet } from './control-sets.ts';
@@ -60,7 +60,11 @@ export function createOperation(
     },
     async change(id, body, by) {
       refuseLoneReason(body);
-      return update(id, (stream) => changedByHub(stream, changeOf(stream, body), by.atMs, options), by);
+      return update(
+        id,
+        (stream) => changedByHub(stream, changeOf(stream, body, by.atMs), by.atMs, options),
+        by,
+      );
     },
     async remove(id, by) {
       if (!(await store.remove(streamId(id), by))) throw noSuchStream();
@@ -100,7 +104,7 @@ const settingsOf = (body: Settings) => ({
     : {}),
 });
 
-function changeOf(before: Stream, body: Static<typeof StreamPatchBody>): StreamChange {
+function changeOf(before: Stream, body: Static<typeof StreamPatchBody>, atMs: Millis): StreamChange {
   const { status, reason, description, inactivity_timeout: timeout } = body;
   const { inactivityTimeoutSeconds: had, ...rest } = before;
   const kept = timeout === undefined && had !== undefined ? { inactivityTimeoutSeconds: had } : {};
@@ -109,6 +113,10 @@ function changeOf(before: Stream, body: Static<typeof StreamPatchBody>): StreamC
     ...kept,
     ...settingsOf(body),
     ...(description === undefined ? {} : { description: cutDescription(description) }),
+    // Or it would be paused at once for the time before.
+    ...(timeout !== undefined || (status === 'enabled' && before.status !== 'enabled')
+      ? { lastActivityAtMs: atMs }
+      : {}),
   };
   refuseOffProfile(stream);
   const members = Object.keys(body);

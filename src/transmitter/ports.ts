@@ -18,7 +18,7 @@ export type By = Pick<AuditEntry, 'actor' | 'atMs' | 'correlationId'>;
  * that brings SETs or may let waiting ones go announces `deliveries`. All are audited.
  */
 export type StreamStore = {
-  /** @throws Problem `too-many-streams` when the receiver has `streamsPerReceiverMax`. */
+  /** @throws Problem `too-many-streams` when the receiver has `streamsPerReceiverMax`, `invalid-request` when it is a revoked client. */
   create(stream: Stream, authorization: string | undefined, by: By): Promise<void>;
   /** Oldest first. */
   list(page: {
@@ -31,6 +31,8 @@ export type StreamStore = {
   /**
    * Reads, changes and writes it under a lock. `change` may throw, and be asked more than once; when it answers nothing,
    * all stays as it is. `undefined`: there is no such stream.
+   *
+   * @throws Problem `invalid-request` for what enables a stream of a revoked client.
    */
   update(
     id: StreamId,
@@ -72,7 +74,8 @@ export type StreamSubjectStore = {
    * a difference: a stream that has everybody need not list one of them. What makes none is audited, and no change.
    *
    * @throws Problem `not-found` when the stream has gone, `too-many-subjects` when it lists `subjectsPerStreamMax`, or
-   * `subjectBytesPerStreamMax` bytes of them.
+   * `subjectBytesPerStreamMax` bytes of them, `too-many-subject-shapes` when a complex one has other members than all that are
+   * listed, which have `subjectShapesPerStreamMax` combinations.
    */
   put(id: StreamId, subject: StreamSubject, by: By): Promise<void>;
   count(id: StreamId): Promise<number>;

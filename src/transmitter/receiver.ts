@@ -16,3 +16,5 @@ export const receiverOfToken = (actor: string): string => `token:${actor}`;
 
 /** `aud` of a stream and its SETs: of no other stream, and derived from who was authenticated. */
 export const audienceOf = (receiver: string, id: StreamId): string => `${receiver}/${id}`;
+
+export const receiverOfClient = (client: ClientId): string => clientPrefix + client;

@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyRequest } from 'fastify';
+import { matchesEtag } from '../http/etag.ts';
 import { parseJson } from '../http/json-body.ts';
 import type { Management, Receiver } from './manage.ts';
 import { type Metadata, metadataOf, metadataPath, ssfPaths } from './metadata.ts';
@@ -33,7 +34,7 @@ export const ssfRoutes: FastifyPluginAsyncTypebox<SsfRoutesOptions> = async (app
   app.get(metadataPath(options.issuerPath), routes.metadata, async (request, reply) => {
     metadata ??= metadataOf(issuer());
     void reply.header('cache-control', metadataCaching).header('etag', metadata.etag);
-    if (request.headers['if-none-match'] === metadata.etag) return reply.code(304).send();
+    if (matchesEtag(request.headers['if-none-match'], metadata.etag)) return reply.code(304).send();
     return reply.type('application/json').send(metadata.text);
   });
 

@@ -4,18 +4,20 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Hub, startHub } from '../support/a-hub.ts';
+import { hubProgram } from '../support/hub-process.ts';
 import { addPoint, joinPoint } from './support/a-point.ts';
 import { asCaller } from './support/run-cli.ts';
 
 const root = join(import.meta.dirname, '../..');
 let hub: Hub;
+let program: string;
 beforeAll(async () => {
-  hub = await startHub();
+  [hub, program] = await Promise.all([startHub(), hubProgram()]);
 }, 120_000);
 afterAll(() => hub?.stop(), 60_000);
 
 const start = (...words: readonly string[]) =>
-  spawn(process.execPath, ['--import', 'tsx', 'src/main.ts', ...words], {
+  spawn(process.execPath, [program, ...words], {
     cwd: root,
     env: { PATH: process.env['PATH'], ...asCaller(hub).env },
     stdio: ['ignore', 'pipe', 'pipe'],

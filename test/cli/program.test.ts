@@ -10,7 +10,7 @@ import { exitCodes } from '../../src/cli/exit-codes.ts';
 import { cutTo, printable } from '../../src/cli/screen.ts';
 import type { Surroundings } from '../../src/cli/surroundings.ts';
 import { type Hub, startHub } from '../support/a-hub.ts';
-import { asCaller, runCli } from './support/run-cli.ts';
+import { asCaller, runCli, startCli } from './support/run-cli.ts';
 
 let hub: Hub;
 let directory: string;
@@ -109,7 +109,41 @@ describe('exit codes of DESIGN §13', () => {
     }
     expect((await runCli(['agent'])).exitCode).toBe(2);
   });
+
+  it('the help of whatever does something ends with examples of it, and none of them is wrong usage', async () => {
+    const walked = await walk([]);
+    expect(walked.length).toBeGreaterThan(50);
+    const url = await aClosedPort();
+    const setting = { ...asCaller({ url, adminToken: secret }), serve: async () => exitCodes.done };
+    const tryOut = async (example: string) => {
+      // As a shell takes it, up to a pipe.
+      const parsed = example.replace(/ \|.*/, '').matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g);
+      const words = [...parsed].map(([, double, single, bare]) => double ?? single ?? bare ?? '');
+      const running = startCli(words, setting);
+      running.interrupt();
+      expect(await running.ended, example).toMatchObject({
+        exitCode: expect.toSatisfy((code) => code !== 2),
+      });
+    };
+    const examples = walked.flatMap(({ words, help }) => {
+      const found = [...help.matchAll(/^ {2}\$ caep-hub (.*)$/gm)].map(([, example = '']) => example);
+      expect(found.join('\n'), words.join(' ')).toMatch(new RegExp(`(^| )${words.at(-1)}( |$)`, 'm'));
+      return found;
+    });
+    // What reads a file or stdin would need it.
+    await Promise.all(examples.filter((example) => !/@|<|\.json|\.secret/.test(example)).map(tryOut));
+  }, 120_000);
 });
+
+/** Every command that does something, with its help. */
+async function walk(words: readonly string[]): Promise<{ words: readonly string[]; help: string }[]> {
+  const { stdout: help } = await runCli([...words, '--help']);
+  const [list = ''] = help.split('\nCommands:\n')[1]?.split('\n\n') ?? [];
+  const names = [...list.matchAll(/^ {2}([a-z]+)/gm)].map(([, name = '']) => name);
+  const others = names.filter((name) => name !== 'help');
+  const below = await Promise.all(others.map((name) => walk([...words, name])));
+  return [...(others.length === 0 ? [{ words, help }] : []), ...below.flat()];
+}
 
 describe('what is told', () => {
   const unknown = 'rev_00000000000000000000000000';

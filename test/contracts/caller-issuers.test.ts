@@ -4,6 +4,7 @@ import { createClientStore } from '../../src/adapters/postgres/client-store.ts';
 import { callerIssuersMax, type ExternalName, type NewClient } from '../../src/authorization/ports.ts';
 import { issuerDefaults, profileDefaults } from '../../src/core/issuer.ts';
 import { clientId, sourceId } from '../../src/core/vocabulary.ts';
+import { newId } from '../../src/adapters/system/ids.ts';
 import { forEachDatabase } from '../support/databases.ts';
 
 const atMs = 1_763_764_000_000;
@@ -23,11 +24,13 @@ const external = (id: string, named: Omit<ExternalName, 'iss'>, person = false):
   createdAtMs: atMs,
 });
 
+const maker = { issuer: () => 'https://hub.example', newId };
+
 forEachDatabase('issuers of callers', (fixture) => {
   const announced: string[] = [];
   const announcer = { announce: (topic: string) => void announced.push(topic) };
   const issuers = () => createCallerIssuerStore({ database: fixture.database, announcer });
-  const clients = () => createClientStore({ database: fixture.database, announcer });
+  const clients = () => createClientStore({ database: fixture.database, announcer, maker });
   const found = async (name: Omit<ExternalName, 'iss'>, at = iss) =>
     (await clients().findExternal({ iss: at, ...name }))?.id;
 

@@ -1,9 +1,16 @@
+import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { createClientStore } from '../../src/adapters/postgres/client-store.ts';
+import { createStreamStore } from '../../src/adapters/postgres/stream-store.ts';
 import { createUsedProofs } from '../../src/adapters/postgres/used-proofs.ts';
 import type { NewClient } from '../../src/authorization/ports.ts';
 import { hashSecret } from '../../src/authorization/token-secret.ts';
-import { clientId, sourceId } from '../../src/core/vocabulary.ts';
+import { type SetClaims, streamUpdatedEventType } from '../../src/core/set-claims.ts';
+import type { Stream } from '../../src/core/stream.ts';
+import { clientId, sourceId, type StreamId } from '../../src/core/vocabulary.ts';
+import { createSealer } from '../../src/adapters/system/sealer.ts';
+import { newId } from '../../src/adapters/system/ids.ts';
+import { aStream } from '../support/a-stream.ts';
 import { forEachDatabase } from '../support/databases.ts';
 
 const atMs = 1_763_764_000_000;
@@ -22,10 +29,12 @@ const aClient = (name: string, more: Partial<OwnClient> = {}): OwnClient => ({
   ...more,
 });
 
+const maker = { issuer: () => 'https://hub.example', newId };
+
 forEachDatabase('clients', (fixture) => {
   const announced: string[] = [];
   const announcer = { announce: (topic: string) => void announced.push(topic) };
-  const stored = () => createClientStore({ database: fixture.database, announcer });
+  const stored = () => createClientStore({ database: fixture.database, announcer, maker });
 
   it('are found as they were made, with the source they speak for', async () => {
     const { secretHash: _, ...byKey } = aClient('by-key', {
@@ -77,6 +86,66 @@ forEachDatabase('clients', (fixture) => {
     expect(await stored().find(clientId('c'))).toMatchObject({ revokedAtMs: atMs + 5 });
     expect(announced).toContain('tokens');
     expect(await stored().revoke(clientId('nobody'), change)).toBe(false);
+  });
+
+  describe('SSF 1.0 §8.1.5: streams of one that is revoked', () => {
+    const streams = () =>
+      createStreamStore({ database: fixture.database, announcer, sealer: createSealer(randomBytes(32)) });
+    const by = { actor: 'x', atMs };
+    const enable = (id: StreamId) =>
+      streams().update(
+        id,
+        (stream) => ({ stream: { ...stream, status: 'enabled' }, audit: { action: 'x' } }),
+        by,
+      );
+    const aStreamOf = async (name: string, parts: Partial<Stream> = {}) => {
+      const stream = aStream(newId('str'), { receiver: `client:${name}`, ...parts });
+      await streams().create(stream, undefined, by);
+      return stream.id;
+    };
+
+    it('are disabled and told so, and nobody enables them again or makes another', async () => {
+      await stored().create(aClient('ended'), change);
+      const id = await aStreamOf('ended');
+      const silent = await aStreamOf('ended', { status: 'disabled', statusReason: 'by its receiver' });
+      await stored().revoke(clientId('ended'), change);
+      expect(await streams().find(id)).toMatchObject({
+        status: 'disabled',
+        statusReason: 'Its client was revoked.',
+      });
+      expect(await streams().find(silent)).toMatchObject({ statusReason: 'by its receiver' });
+      const { rows } = await fixture.database.pool.query<{ claims: SetClaims }>(
+        'SELECT claims FROM hub.deliveries WHERE stream_id = ANY ($1) AND control',
+        [[id, silent]],
+      );
+      expect(rows.map(({ claims }) => [claims.sub_id, claims.events])).toEqual([
+        [
+          { format: 'opaque', id },
+          { [streamUpdatedEventType]: { status: 'disabled', reason: 'Its client was revoked.' } },
+        ],
+      ]);
+      expect(announced.at(-1)).toBe('deliveries');
+      for (const refused of [() => enable(id), () => enable(silent), () => aStreamOf('ended')]) {
+        await expect(refused()).rejects.toMatchObject({ code: 'invalid-request' });
+      }
+    });
+
+    it('are disabled whoever makes or enables them at that moment', async () => {
+      for (let turn = 0; turn < 10; turn += 1) {
+        const name = `racing-${turn}`;
+        await stored().create(aClient(name), change);
+        const disabled = await aStreamOf(name, { status: 'disabled' });
+        await Promise.allSettled([
+          enable(disabled),
+          aStreamOf(name),
+          stored().revoke(clientId(name), change),
+          enable(disabled),
+          aStreamOf(name),
+        ]);
+        const left = await streams().list({ receiver: `client:${name}`, limit: 10 });
+        expect(new Set(left.map(({ status }) => status))).toEqual(new Set(['disabled']));
+      }
+    });
   });
 
   it('are listed by id, page by page, without what proves who they are', async () => {

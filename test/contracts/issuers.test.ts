@@ -1,6 +1,6 @@
 import { expect, it, vi } from 'vitest';
 import { createIssuerStore } from '../../src/adapters/postgres/issuer-store.ts';
-import { toIssuerSettings } from '../../src/issuers/schemas.ts';
+import { toIssuerSettings } from '../../src/core/issuer-schemas.ts';
 import { forEachDatabase } from '../support/databases.ts';
 
 const change = { actor: 'mara', atMs: 1_763_764_000_000 };

@@ -9,7 +9,11 @@ import type { DefaultSubjects, StreamSubject } from '../../src/core/stream.ts';
 import { canonicalJson } from '../../src/core/canonical-json.ts';
 import { admits } from '../../src/core/subject-matching.ts';
 import { type JsonObject, streamId } from '../../src/core/vocabulary.ts';
-import { subjectBytesPerStreamMax, subjectsPerStreamMax } from '../../src/transmitter/limits.ts';
+import {
+  subjectBytesPerStreamMax,
+  subjectShapesPerStreamMax,
+  subjectsPerStreamMax,
+} from '../../src/transmitter/limits.ts';
 import type { StreamDirectory, StreamStore, StreamSubjectStore } from '../../src/transmitter/ports.ts';
 import { aListed, aStream, streamAtMs } from '../support/a-stream.ts';
 import { forEachDatabase } from '../support/databases.ts';
@@ -142,6 +146,32 @@ forEachDatabase('stream subjects', (fixture) => {
     const short = { format: 'opaque', id: 'a' };
     await store.put(id, aListed('added', short), by);
     expect([await store.count(id), await subjectsOf()]).toEqual([1, [aListed('added', short)]]);
+  });
+
+  it('refuses more combinations of members than a stream may list; what is taken back makes room', async () => {
+    await start('NONE');
+    const of = (...names: readonly string[]): JsonObject => ({
+      format: 'complex',
+      ...Object.fromEntries(names.map((name) => [name, acme])),
+    });
+    const firsts = Array.from({ length: subjectShapesPerStreamMax }, (_, at) => of(`member_${at}`));
+    for (const subject of firsts) await store.put(id, aListed('added', subject), by);
+    for (const other of [of('another'), of('member_0', 'member_1')]) {
+      await expect(store.put(id, aListed('added', other), by)).rejects.toMatchObject({
+        code: 'too-many-subject-shapes',
+        extra: { limit: subjectShapesPerStreamMax },
+      });
+    }
+    await store.put(id, aListed('added', { ...of('member_0'), member_0: ann }), by);
+    await store.put(id, aListed('added', ann), by);
+    await store.put(id, aListed('removed', of('member_1')), by);
+    await store.put(id, aListed('added', of('member_1')), by);
+    expect(await store.count(id)).toBe(subjectShapesPerStreamMax + 2);
+    await fixture.database.pool.query(
+      `UPDATE hub.stream_subjects SET listed = 'forgotten' WHERE subject = $1`,
+      [of('member_2')],
+    );
+    await store.put(id, aListed('added', of('another')), by);
   });
 
   it('changes, subjects, removals and SETs of the same streams never wait for each other in a circle', async () => {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { createAgentStore } from '../../src/adapters/postgres/agent-store.ts';
 import { createRevocationReader } from '../../src/adapters/postgres/revocation-reader.ts';
+import { parseKnownAs } from '../../src/core/known-as.ts';
 import type { HandledSignal } from '../../src/core/handled-signal.ts';
 import type { Match } from '../../src/core/revocation.ts';
 import { agentName } from '../../src/core/vocabulary.ts';
@@ -93,5 +94,27 @@ forEachDatabase('undo', (fixture) => {
       expect(await live(learnt)).toEqual([]);
       expect(await agents.learn(name, tooLate, by)).toEqual([]);
     });
+  });
+
+  it('DESIGN §9: who speaks for some issuers only undoes no kill that waits for whoever it may be', async () => {
+    const { handle } = aPipeline(fixture.database);
+    const subject = { format: 'email', email: `${randomUUID()}@example.com` };
+    const iss = 'https://idp.example';
+    const limited = aSource({ subjectIssuers: [iss] });
+    const agents = createAgentStore({ database: fixture.database, announcer: silent });
+    for (const [killer, bound] of [
+      [aSource(), 1],
+      [limited, 0],
+    ] as const) {
+      const { signalId } = await handle(aStatement({ source: killer, event: 'account-disabled', subject }));
+      const data = { signal_id: signalId };
+      await handle(aStatement({ source: limited, event: 'revocation-lifted', data }));
+      const name = agentName(`agent-${randomUUID().slice(0, 8)}`);
+      const lists = { ownerIdentifiers: [], parents: [], protected: false };
+      const links = [parseKnownAs(subject, '')];
+      const found = await agents.create({ ...lists, name, identities: [aClient()], links }, by);
+      expect(found.filter((entry) => entry.signalId === signalId)).toHaveLength(bound);
+      await agents.change(name, { links: [] }, by);
+    }
   });
 });

@@ -134,7 +134,7 @@ describe('revocation-lifted', () => {
     decided({ event: 'revocation-lifted', data: { revocation_id: 'rev_1', ...data }, ...parts });
 
   it('ends what it names and leaves a cut-off behind for a disable', () => {
-    const memory = { named: [disabled], namedStanding: standing };
+    const memory = { named: [disabled], namedStanding: standing.map((id) => ({ id })) };
     expect(lifted({}, { memory })).toMatchObject({
       outcome: 'applied',
       lifts: ['rev_1'],
@@ -155,7 +155,7 @@ describe('revocation-lifted', () => {
   });
 
   it('restoring the tokens needs two persons', () => {
-    const memory = { named: [disabled], namedStanding: standing };
+    const memory = { named: [disabled], namedStanding: standing.map((id) => ({ id })) };
     const held = lifted({ restore_tokens: true }, { memory });
     expect(held).toMatchObject({
       outcome: 'held',
@@ -177,6 +177,28 @@ describe('revocation-lifted', () => {
     expect(lifted({}, { memory: { named: [left] }, world: { released: { approvals: 1 } } })).toMatchObject(
       held,
     );
+  });
+
+  it('DESIGN §9: a source that speaks for some issuers only lifts nothing of others, and is told so', () => {
+    const source = aSource({ subjectIssuers: [idp] });
+    const elsewhere = { id: revocationId('rev_2'), match: { iss: 'https://other.example', sub: 'u' } };
+    const foreign = [aRevocation(elsewhere), aRevocation({ id: revocationId('rev_3'), match: { jkt } })];
+    const [own, others] = [standingKillId('kill_2'), standingKillId('kill_3')];
+    const namedStanding = [
+      { id: own, issuers: [idp] },
+      { id: others, issuers: [idp, 'x'] },
+      { id: standing[0]! },
+    ];
+    const memory = { named: [disabled, ...foreign], namedStanding };
+    const decision = lifted({}, { memory, source });
+    expect(decision).toMatchObject({ lifts: ['rev_1'], standingEnds: [own], puts: [{ match: client }] });
+    expect(decision.warnings).toContainEqual(expect.objectContaining({ code: 'subject-outside-source' }));
+    expect(lifted({}, { memory: { named: foreign }, source })).toMatchObject({
+      outcome: 'recorded',
+      lifts: [],
+    });
+    expect(lifted({}, { memory }).lifts).toEqual(['rev_1', 'rev_2', 'rev_3']);
+    expect(lifted({}, { memory: { named: [disabled] }, source }).warnings).toEqual([]);
   });
 
   it('of one signal leaves what others put, also what nobody can take back any more', () => {

@@ -81,7 +81,6 @@ describe('a stream of the profile (CAEP Interoperability Profile 1.0 draft 02 §
     const both = fanOut(kill(), [profiled('a', hearing('session-revoked', 'credential-compromise'))], world);
     expect(both.sets.map(({ eventType }) => eventType)).toEqual([uriOf('credential-compromise')]);
     expect(fanOut(kill(), [profiled('a', hearing('credential-change'))], world).sets).toEqual([]);
-    expect(fanOut(kill(), [anAudience('a', hearing('session-revoked'))], world).sets).toEqual([]);
   });
 
   it('is not told of what denies nobody as if it did, and a lift takes no session back', () => {

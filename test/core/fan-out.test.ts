@@ -211,6 +211,48 @@ describe('who is told', () => {
     expect(asked).toEqual([[uriOf('session-revoked'), application]]);
   });
 
+  it('a kill reaches who takes session-revoked, whichever event it came by; who takes that event hears of it by that alone', () => {
+    const hearing = (...names: readonly string[]) =>
+      anAudience('a', (eventType) => names.map(uriOf).includes(eventType));
+    const toldTo = (audience: Audience, parts: Parts) =>
+      fanOut(deciding(parts), [audience], world).sets.map(({ claims, eventType }) => [
+        eventType,
+        claims.sub_id,
+      ]);
+    const kill = {
+      event: 'credential-compromise',
+      subject: { agent: 'build-runner' },
+      resolution: { agents },
+    };
+    const ofChild = { ...application, application: { ...application.application, sub: 'child' } };
+    expect(toldTo(hearing('session-revoked'), kill)).toEqual([
+      [uriOf('session-revoked'), application],
+      [uriOf('session-revoked'), key],
+      [uriOf('session-revoked'), ofChild],
+    ]);
+    expect(toldTo(hearing('session-revoked', 'credential-compromise'), kill)).toEqual([
+      [uriOf('credential-compromise'), application],
+      [uriOf('credential-compromise'), key],
+      [uriOf('session-revoked'), ofChild],
+    ]);
+    const [set] = fanOut(deciding(kill), [hearing('session-revoked')], world).sets;
+    expect(Object.keys(set?.claims.events ?? {})).toEqual([uriOf('session-revoked')]);
+    expect(set).toMatchObject({ denies: true, principal: 'agent:build-runner' });
+  });
+
+  it.each([
+    ['account-disabled', {}, true],
+    ['credential-change', { credential_type: 'app', change_type: 'revoke' }, true],
+    ['risk-level-change', { principal: 'USER', current_level: 'HIGH' }, true],
+    ['credential-change', { credential_type: 'app', change_type: 'create' }, false],
+    ['risk-level-change', { principal: 'USER', current_level: 'MEDIUM' }, false],
+    ['token-claims-change', { claims: { role: 'reader' } }, false],
+    ['account-credential-change-required', {}, false],
+  ])('%s %j is a kill, which ends sessions: %s', (event, data, isKill) => {
+    const audience = anAudience('a', (eventType) => eventType === uriOf('session-revoked'));
+    expect(fanOut(deciding({ event, data }), [audience], world).sets).toHaveLength(isKill ? 1 : 0);
+  });
+
   it('a future event happened no later than it is told', () => {
     const { sets } = fanOut(deciding({ eventTime: nowSeconds + 900 }), [anAudience('a')], world);
     expect(sets[0]?.claims.toe).toBe(nowSeconds);

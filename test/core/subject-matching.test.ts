@@ -196,6 +196,22 @@ describe('what a stream admits', () => {
     expect(hears(defaultSubjects, subjects, event)).toBe(expected);
   });
 
+  it('members that nothing listed has say nothing, and cost nothing however many are made up', () => {
+    const ofUser = (index: number) => complex({ tenant: acme, user: user(`user-${index}@example.com`) });
+    const list = listOf(Array.from({ length: 100_000 }, (_, index) => added(ofUser(index))));
+    for (let index = 0; index < 1_000; index += 1) {
+      const event = { ...ofUser(index), [`made_up_${index}`]: phone };
+      expect(list.latestAbout(event)).toBe('added');
+      expect(list.latestAbout({ ...event, tenant: phone })).toBeUndefined();
+    }
+    const late = complex({ made_up_1: phone, tenant: acme });
+    list.put(late, 'removed');
+    expect(list.latestAbout({ ...ofUser(1), made_up_1: phone })).toBe('removed');
+    expect(list.latestAbout({ ...ofUser(1), made_up_2: phone })).toBe('added');
+    list.put(late, 'forgotten');
+    expect(list.latestAbout({ ...ofUser(1), made_up_1: phone })).toBe('added');
+  });
+
   it('answers at once among 100,000, simple or complex', () => {
     const subjects = Array.from({ length: 100_000 }, (_, index) =>
       added(

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { startHub } from '../support/a-hub.ts';
 import { anAuthority, type ServerCertificate } from '../support/certificates.ts';
 import { embeddedTemplate } from '../support/databases.ts';
-import { type HubProcess, startHubProcess } from '../support/hub-process.ts';
+import { type HubProcess, hubProgram, startHubProcess } from '../support/hub-process.ts';
 
 const root = join(import.meta.dirname, '../..');
 const authority = anAuthority();
@@ -151,8 +151,9 @@ describe('everything that speaks with the hub speaks https', { timeout: 240_000 
   });
 
   it('the command line connects with NODE_EXTRA_CA_CERTS, and says what to do without it', async () => {
+    const program = await hubProgram();
     const doctor = (url: string, environment = {}) =>
-      run(['--import', 'tsx', 'src/main.ts', 'doctor', '--json', '--hub', url], {
+      run([program, 'doctor', '--json', '--hub', url], {
         CAEP_HUB_TOKEN: secret,
         ...environment,
       });

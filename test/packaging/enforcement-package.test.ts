@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -99,11 +99,28 @@ describe('the packed library', () => {
        // @ts-expect-error: the options are typed, not any
        export const wrong: Parameters<typeof createEnforcer>[0]['hub'] = 8080;`,
     );
-    const compiler = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2023'];
-    const types = ['--types', 'node', '--typeRoots', path.join(modules, '@types')];
-    const compiled = run(path.join(modules, '.bin/tsc'), [...compiler, ...types, 'use.ts'], { cwd: app });
-    await expect(compiled).resolves.toMatchObject({ stdout: '' });
+    expect(await compile('use.ts')).toBe('');
   });
+
+  it.each(['README.md', 'docs/enforcement.md'])('compiles as %s shows its use', async (page) => {
+    const [, example = ''] =
+      /^```ts\n([^]*?)^```$/m.exec(await readFile(path.join(root, page), 'utf8')) ?? [];
+    expect(example).toContain('createEnforcer({');
+    await symlink(path.join(modules, 'fastify'), path.join(app, 'node_modules/fastify')).catch(
+      () => undefined,
+    );
+    await writeFile(path.join(app, 'example.ts'), example);
+    expect(await compile('example.ts')).toBe('');
+  });
+
+  /** What the compiler has to say of a file of the consumer's. */
+  async function compile(file: string): Promise<string> {
+    const words = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2023'];
+    const types = ['--types', 'node', '--typeRoots', path.join(modules, '@types')];
+    const compiler = run(path.join(modules, '.bin/tsc'), [...words, ...types, file], { cwd: app });
+    const { stdout } = await compiler.catch((failure: unknown) => failure as { readonly stdout: string });
+    return stdout;
+  }
 });
 
 /** Its dependencies come from the copies beside us, so that the installation needs no network. */

@@ -107,7 +107,7 @@ function opened<T>(value: T | undefined): T {
 }
 
 async function ask(path: string): Promise<string> {
-  const response = await fetch(new URL(path, inject('databaseBroker')));
+  const response = await fetch(new URL(path, inject('broker')));
   const text = await response.text();
   if (!response.ok) throw new Error(text);
   return text;

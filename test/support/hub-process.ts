@@ -1,9 +1,18 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { inject } from 'vitest';
 import type { Environment } from '../../src/config.ts';
 
 const root = join(import.meta.dirname, '../..');
+
+/** The program `caep-hub`, built from these sources. */
+export async function hubProgram(): Promise<string> {
+  const response = await fetch(`${inject('broker')}/program`);
+  const text = await response.text();
+  if (!response.ok) throw new Error(text);
+  return text;
+}
 
 export type HubProcess = {
   readonly child: ChildProcess;
@@ -15,7 +24,7 @@ export type HubProcess = {
 
 /** A real hub in a process of its own, and where it listens. */
 export async function startHubProcess(environment: Environment): Promise<HubProcess> {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'src/main.ts', 'serve'], {
+  const child = spawn(process.execPath, [await hubProgram(), 'serve'], {
     cwd: root,
     env: { PATH: process.env['PATH'], PORT: '0', LOG_LEVEL: 'error', ...environment },
     stdio: ['ignore', 'ignore', 'pipe'],

@@ -3,6 +3,7 @@ import { keyCraft } from '../../src/adapters/jose/key-craft.ts';
 import { createAnnouncer } from '../../src/adapters/postgres/announcer.ts';
 import type { Database } from '../../src/adapters/postgres/database.ts';
 import { createSigningKeyStore } from '../../src/adapters/postgres/signing-key-store.ts';
+import { followRows } from '../../src/adapters/system/follow-rows.ts';
 import { createSealer } from '../../src/adapters/system/sealer.ts';
 import { createKeyring } from '../../src/authorization/keyring.ts';
 import type { SetClaims } from '../../src/core/set-claims.ts';
@@ -35,7 +36,8 @@ export async function aKeyNode(
   };
   const announcer = createAnnouncer({ database, onError: fail });
   const store = createSigningKeyStore({ database, announcer, purpose: 'sets', sealer: sealerOf(secretsKey) });
-  const directory = await createKeyDirectory({ store, announcer, onError: fail });
+  const rows = await followRows({ list: store.list, topic: 'keys', announcer, onError: fail });
+  const directory = createKeyDirectory(rows, fail);
   const ring = createKeyRing({
     directory,
     store,

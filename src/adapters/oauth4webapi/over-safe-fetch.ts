@@ -54,11 +54,10 @@ export async function overSafeFetch<Value>(
 
 /** Statuses that the library's class for answers does not take are told as 500: neither means anything here. */
 function responseOf({ status, headers, body }: AnswerHead & { readonly body: Uint8Array }): Response {
-  const type = headers.get('content-type') ?? '';
   const isBodiless = status === 204 || status === 205 || status === 304;
   return new Response(isBodiless ? null : Buffer.from(body), {
     status: status < 200 || status > 599 ? 500 : status,
-    headers: /^[\x20-\x7e]+$/.test(type) ? { 'content-type': type } : {},
+    headers: { 'content-type': headers.get('content-type') ?? '' },
   });
 }
 

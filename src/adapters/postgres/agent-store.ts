@@ -8,7 +8,7 @@ import { disables, readAgents } from './agent-rows.ts';
 import { insertAudit } from './audit-store.ts';
 import type { Database, Statements } from './database.ts';
 import { agents, revocations, standingKills } from './schema.ts';
-import { bindStanding, lockRegistry } from './standing-binding.ts';
+import { bindLearnt, type Binding, boundEntries, lockRegistry } from './standing-binding.ts';
 
 /** An agent that more entries disable is enabled in several goes. */
 const disablingMax = 1_000;
@@ -30,9 +30,11 @@ export function createAgentStore(options: {
     const bound = await database.transact(async (tx) => {
       await lockRegistry(tx);
       if ((await work(tx)) === 'missing') return undefined;
-      const entries = [...(await bindStanding(tx, { agent: name, atMs: change.atMs }))];
-      for (const { identifier } of said.links ?? [])
-        entries.push(...(await bindStanding(tx, { identifier, atMs: change.atMs })));
+      const learnt = [{ agent: name }, ...(said.links ?? []).map(({ identifier }) => ({ identifier }))];
+      const bindings: Binding[] = [];
+      for (const what of learnt) bindings.push(await bindLearnt(tx, { ...what, atMs: change.atMs }));
+      const entries = bindings.flatMap(boundEntries);
+      const withheld = new Set(bindings.flatMap((binding) => binding.withheld));
       await insertAudit(tx, [
         {
           atMs: change.atMs,
@@ -41,7 +43,7 @@ export function createAgentStore(options: {
           target: `agent:${name}`,
           outcome: 'done',
           ...(change.correlationId === undefined ? {} : { correlationId: change.correlationId }),
-          detail: { ...detailOf(said), bound: entries.map((entry) => entry.id) },
+          detail: { ...detailOf(said), bound: entries.map((entry) => entry.id), withheld: [...withheld] },
         },
       ]);
       return entries;

@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, gt, isNull, or, sql } from 'drizzle-orm';
+import { and, asc, desc, eq, gt, isNull, ne, or, sql } from 'drizzle-orm';
 import type { PgColumn } from 'drizzle-orm/pg-core';
 import type {
   Change,
@@ -9,22 +9,28 @@ import type {
   SpeakingClient,
 } from '../../authorization/ports.ts';
 import { Problem } from '../../core/problem.ts';
-import { clientId, sourceId, type JsonObject } from '../../core/vocabulary.ts';
+import { clientId, sourceId, type ClientId, type JsonObject, type Millis } from '../../core/vocabulary.ts';
 import { scopes } from '../../http/caller.ts';
 import type { Announcer, AuditEntry } from '../../pipeline/ports.ts';
+import { type SetMaker, streamUpdatedSet } from '../../transmitter/control-sets.ts';
+import { receiverOfClient } from '../../transmitter/receiver.ts';
 import { insertAudit } from './audit-store.ts';
+import { insertControlSets } from './control-deliveries.ts';
 import type { Database, Statements } from './database.ts';
 import { ensureSource } from './ensure-source.ts';
 import { callerIssuers, clients } from './schema-clients.ts';
+import { streams } from './schema-transmitter.ts';
 import { sources } from './schema.ts';
 import { toSource } from './source-store.ts';
-import { countChange } from './stream-rows.ts';
+import { countChange, toStream } from './stream-rows.ts';
 
 export function createClientStore(options: {
   readonly database: Database;
   readonly announcer: Pick<Announcer, 'announce'>;
+  /** For what its streams are told when it is revoked. */
+  readonly maker: SetMaker;
 }): ClientStore {
-  const { database, announcer } = options;
+  const { database, announcer, maker } = options;
   const { db } = database;
   return {
     async create(client, change) {
@@ -82,7 +88,7 @@ export function createClientStore(options: {
           .returning();
         if (revoked !== undefined) {
           await insertAudit(tx, [toEntry('client.revoked', toClient(revoked), change)]);
-          await disableStreams(tx, id, change.atMs);
+          await disableStreams(tx, id, change.atMs, maker);
           return true;
         }
         const before = await tx.select({ id: clients.id }).from(clients).where(eq(clients.id, id));
@@ -90,6 +96,7 @@ export function createClientStore(options: {
       });
       announcer.announce('tokens');
       announcer.announce('streams');
+      announcer.announce('deliveries');
       return found;
     },
   };
@@ -116,12 +123,31 @@ const toSpeaking = ({ client: row, source }: SpeakingRow): SpeakingClient => ({
 const saysNothingElse = (column: PgColumn, said: string | undefined) =>
   said === undefined ? isNull(column) : or(isNull(column), eq(column, said));
 
-/** Who may call no more is sent nothing more. What waits is swept, and dropped at the latest when somebody enables a stream again. */
-async function disableStreams(tx: Statements, id: string, atMs: number): Promise<void> {
-  const { rowCount } = await tx.execute(sql`
-    UPDATE hub.streams SET status = 'disabled', status_reason = 'Its client was revoked.', updated_at_ms = ${atMs}
-     WHERE receiver = ${`client:${id}`} AND status <> 'disabled'`);
-  if ((rowCount ?? 0) > 0) await countChange(tx);
+/**
+ * Who may call no more is sent nothing more but that. What waits is swept, and dropped at the latest when somebody enables a
+ * stream again. All streams are locked: one that is being enabled is disabled after it.
+ *
+ * @see SSF 1.0 §8.1.2, §8.1.5
+ */
+async function disableStreams(tx: Statements, id: ClientId, atMs: Millis, maker: SetMaker): Promise<void> {
+  const isOurs = eq(streams.receiver, receiverOfClient(id));
+  await tx
+    .select({ id: streams.id })
+    .from(streams)
+    .where(isOurs)
+    .orderBy(asc(streams.id))
+    .for('no key update');
+  const disabled = await tx
+    .update(streams)
+    .set({ status: 'disabled', statusReason: 'Its client was revoked.', updatedAtMs: atMs })
+    .where(and(isOurs, ne(streams.status, 'disabled')))
+    .returning();
+  if (disabled.length === 0) return;
+  await countChange(tx);
+  for (const row of disabled) {
+    const stream = toStream(row);
+    await insertControlSets(tx, stream.id, [streamUpdatedSet(stream, atMs, maker)], atMs);
+  }
 }
 
 /** Whoever is no longer trusted keeps the clients that were named by it: they come back with it. */

@@ -6,7 +6,7 @@ import type { Announcer } from '../../pipeline/ports.ts';
 import { insertAudit } from './audit-store.ts';
 import type { Database, Statements } from './database.ts';
 import { identityLinks } from './schema.ts';
-import { bindStanding, lockRegistry } from './standing-binding.ts';
+import { bindLearnt, boundEntries, lockRegistry } from './standing-binding.ts';
 
 /** Links of identifiers to keys of those who are no agents; an agent's own links are kept with the agent. */
 export function createIdentityLinkStore(options: {
@@ -57,13 +57,12 @@ export function createIdentityLinkStore(options: {
           .insert(identityLinks)
           .values(row)
           .onConflictDoUpdate({ target: identityLinks.identifier, set: row });
-        const entries: readonly BoundRevocation[] = await bindStanding(tx, {
-          identifier: link.identifier,
-          atMs: change.atMs,
-        });
+        const binding = await bindLearnt(tx, { identifier: link.identifier, atMs: change.atMs });
+        const entries: readonly BoundRevocation[] = boundEntries(binding);
         await audit(tx, 'identity-link.put', link.identifier, change, {
           match: { ...link.match },
           bound: entries.map(({ id }) => id),
+          withheld: [...binding.withheld],
         });
         return entries;
       });

@@ -16,9 +16,12 @@ export type MadeChange = { readonly changed: ChangedLink; readonly bound: readon
 export async function changeLink(tx: Statements, change: LinkChange, atMs: Millis): Promise<MadeChange> {
   const { rowCount } = await tx.execute(linksOf(change));
   const { rows } = await tx.execute<{ agent: string }>(ownersOf(change));
-  const bound = change.kind === 'renamed' ? await bindLearnt(tx, { identifier: change.to, atMs }) : [];
+  const { puts: bound, withheld } =
+    change.kind === 'renamed'
+      ? await bindLearnt(tx, { identifier: change.to, atMs })
+      : { puts: [], withheld: [] };
   const isLinked = (rowCount ?? 0) > 0;
-  return { changed: { change, isLinked, owned: rows.map(({ agent }) => agentName(agent)) }, bound };
+  return { changed: { change, isLinked, owned: rows.map(({ agent }) => agentName(agent)), withheld }, bound };
 }
 
 const linksOf = (change: LinkChange) =>

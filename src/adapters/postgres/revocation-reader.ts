@@ -1,67 +1,68 @@
-import { and, desc, eq, sql } from 'drizzle-orm';
+import { sql, type SQL } from 'drizzle-orm';
 import { formatPosition } from '../../core/feed.ts';
-import {
-  agentName,
-  revocationId,
-  signalId,
-  sourceId,
-  standingKillId,
-  subjectKey,
-} from '../../core/vocabulary.ts';
-import type { RevocationReader, RevocationRecord } from '../../revocations/ports.ts';
+import { membersOf } from '../../core/match-key.ts';
+import type {
+  RevocationFilter,
+  RevocationReader,
+  RevocationRecord,
+  RevocationState,
+} from '../../revocations/ports.ts';
 import type { Database } from './database.ts';
-import { revocations } from './schema.ts';
+import { revocationJson, revocationOf, type RevocationRow } from './revocation-rows.ts';
 
 export const createRevocationReader = ({ database }: { readonly database: Database }): RevocationReader => ({
   async list(filter, { after, limit }) {
-    const { state, agent, signalId: ofSignal, effect, match } = filter;
-    const rows = await database.db
-      .select()
-      .from(revocations)
-      .where(
-        and(
-          state && eq(revocations.state, state),
-          agent === undefined ? undefined : eq(revocations.agent, agent),
-          ofSignal === undefined ? undefined : eq(revocations.signalId, ofSignal),
-          effect && eq(revocations.effect, effect),
-          match && sql`${revocations.match} @> ${JSON.stringify(match)}::jsonb`,
-          after && sql`(${revocations.putAtMs}, ${revocations.id}) < (${after.putAtMs}, ${after.id})`,
-        ),
-      )
-      .orderBy(desc(revocations.putAtMs), desc(revocations.id))
-      .limit(limit);
+    const conditions = conditionsOf(filter);
+    if (after) conditions.push(sql`(r.put_at_ms, r.id) < (${after.putAtMs}, ${after.id})`);
+    const where = conditions.length === 0 ? sql`` : sql`WHERE ${sql.join(conditions, sql` AND `)}`;
+    // Few are found by what names them and then sorted; in the order of the index of times all would be looked at for them.
+    const newest = namesFew(filter) ? sql`r.put_at_ms + 0 DESC, r.id DESC` : sql`r.put_at_ms DESC, r.id DESC`;
+    const { rows } = await database.db.execute<RecordRow>(sql`
+      SELECT ${recordColumns} FROM (SELECT * FROM hub.revocations r ${where} ORDER BY ${newest} LIMIT ${limit}) r
+       ORDER BY r.put_at_ms DESC, r.id DESC`);
     return rows.map(recordOf);
   },
 
   async find(id) {
-    const [row] = await database.db.select().from(revocations).where(eq(revocations.id, id));
-    return row && recordOf(row);
+    const { rows } = await database.db.execute<RecordRow>(
+      sql`SELECT ${recordColumns} FROM hub.revocations r WHERE r.id = ${id}`,
+    );
+    return rows[0] && recordOf(rows[0]);
   },
 });
 
-const recordOf = (row: typeof revocations.$inferSelect): RevocationRecord => ({
-  id: revocationId(row.id),
-  position: formatPosition({ epoch: row.epoch, seq: row.seq }),
-  committedAtMs: row.committedAtMs,
-  putAtMs: row.putAtMs,
+const conditionsOf = ({ state, agent, signalId, effect, match }: RevocationFilter): SQL[] => [
+  ...(state === undefined ? [] : [sql`r.state = ${state}`]),
+  ...(agent === undefined ? [] : [sql`r.agent = ${agent}`]),
+  ...(signalId === undefined ? [] : [sql`r.signal_id = ${signalId}`]),
+  ...(effect === undefined ? [] : [sql`r.effect = ${effect}`]),
+  ...(match === undefined ? [] : [sql`r.match @> ${JSON.stringify(match)}::jsonb`]),
+];
+
+/** An issuer alone is named by most. */
+const namesFew = ({ agent, signalId, match = {} }: RevocationFilter): boolean =>
+  agent !== undefined || signalId !== undefined || membersOf(match).some((member) => member !== 'iss');
+
+const recordColumns = sql`${revocationJson} AS entry, r.epoch, r.seq::float8 AS seq, r.state,
+  r.committed_at_ms::float8 AS committed_at_ms, r.put_at_ms::float8 AS put_at_ms, r.ended_at_ms::float8 AS ended_at_ms, r.ended_by`;
+
+type RecordRow = {
+  readonly entry: RevocationRow;
+  readonly epoch: string;
+  readonly seq: number;
+  readonly state: RevocationState;
+  readonly committed_at_ms: number;
+  readonly put_at_ms: number;
+  readonly ended_at_ms: number | null;
+  readonly ended_by: string | null;
+};
+
+const recordOf = (row: RecordRow): RevocationRecord => ({
+  ...revocationOf(row.entry),
+  position: formatPosition(row),
+  committedAtMs: row.committed_at_ms,
+  putAtMs: row.put_at_ms,
   state: row.state,
-  match: row.match,
-  reach: row.reach,
-  effect: row.effect,
-  ...(row.cutOff === null ? {} : { cutOff: row.cutOff }),
-  ...(row.cutOffBasis === null ? {} : { cutOffBasis: row.cutOffBasis }),
-  ...(row.lapsesAt === null ? {} : { lapsesAt: row.lapsesAt }),
-  ...(row.stepUp === null ? {} : { stepUp: row.stepUp }),
-  ...(row.restrict === null ? {} : { restrict: row.restrict }),
-  reason: row.reason,
-  signalId: signalId(row.signalId),
-  sourceId: sourceId(row.sourceId),
-  ...(row.standingId === null ? {} : { standingId: standingKillId(row.standingId) }),
-  cause: row.cause,
-  ...(row.family === null ? {} : { family: row.family }),
-  subjectKey: subjectKey(row.subjectKey),
-  ...(row.agent === null ? {} : { agent: agentName(row.agent) }),
-  ...(row.liftAtMs === null ? {} : { liftAtMs: row.liftAtMs }),
-  ...(row.endedAtMs === null ? {} : { endedAtMs: row.endedAtMs }),
-  ...(row.endedBy === null ? {} : { endedBy: row.endedBy }),
+  ...(row.ended_at_ms === null ? {} : { endedAtMs: row.ended_at_ms }),
+  ...(row.ended_by === null ? {} : { endedBy: row.ended_by }),
 });

@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import { corroborationSeconds, type Memory } from '../../core/decision.ts';
+import { corroborationSeconds, type Memory, type NamedStanding } from '../../core/decision.ts';
 import type { Revocation } from '../../core/revocation.ts';
 import type { SourceId, StandingKillId } from '../../core/vocabulary.ts';
 import type { MemoryQuestion } from '../../pipeline/store.ts';
@@ -29,7 +29,7 @@ export async function recall(
       ...(newest === undefined ? {} : { newest }),
       familyEntries: entries.get(`family ${index}`) ?? [],
       named: entries.get(`named ${index}`) ?? [],
-      familyStanding: standing.get(`family ${index}`) ?? [],
+      familyStanding: (standing.get(`family ${index}`) ?? []).map(({ id }) => id),
       namedStanding: standing.get(`named ${index}`) ?? [],
       killsInLastMinute: past.kills.get(sourceId) ?? 0,
       corroborated: past.corroborated.has(index),
@@ -146,24 +146,31 @@ async function readEntries(
 async function readStanding(
   tx: Statements,
   asked: string | undefined,
-): Promise<ReadonlyMap<string, StandingKillId[]>> {
+): Promise<ReadonlyMap<string, NamedStanding[]>> {
   if (asked === undefined) return new Map();
-  const { rows } = await tx.execute<{ why: string; id: StandingKillId }>(sql`
-    SELECT 'family ' || a.q AS why, s.id FROM ${askedOf(asked)} CROSS JOIN LATERAL (
-      SELECT s.id FROM hub.standing_kills s
+  const { rows } = await tx.execute<StandingRow>(sql`
+    SELECT 'family ' || a.q AS why, s.id, s.issuers FROM ${askedOf(asked)} CROSS JOIN LATERAL (
+      SELECT s.id, s.template -> 'issuers' AS issuers FROM hub.standing_kills s
        WHERE s.state = 'standing' AND s.source_id = a.source_id AND s.subject_key = a.subject_key AND s.family = a.family) s
     UNION ALL
-    SELECT 'named ' || a.q, s.id FROM ${askedOf(asked)} JOIN hub.revocations n ON n.id = a.revocation_id
+    SELECT 'named ' || a.q, s.id, CASE WHEN n.match ? 'iss' THEN jsonb_build_array(n.match -> 'iss') END
+      FROM ${askedOf(asked)} JOIN hub.revocations n ON n.id = a.revocation_id
         JOIN hub.standing_kills s ON s.state = 'standing' AND s.id = n.standing_id
      WHERE NOT EXISTS (SELECT FROM hub.revocations r WHERE r.standing_id = s.id AND r.state = 'live' AND r.id <> n.id)
     UNION ALL
-    SELECT 'named ' || a.q, s.id FROM ${askedOf(asked)} CROSS JOIN LATERAL (
-      SELECT s.id FROM hub.standing_kills s
+    SELECT 'named ' || a.q, s.id, s.issuers FROM ${askedOf(asked)} CROSS JOIN LATERAL (
+      SELECT s.id, s.template -> 'issuers' AS issuers FROM hub.standing_kills s
        WHERE s.state = 'standing' AND s.signal_id = a.signal_id AND s.signals = ARRAY[a.signal_id]
          AND NOT EXISTS (
            SELECT FROM hub.revocations r WHERE r.standing_id = s.id AND r.state = 'live' AND r.signal_id <> a.signal_id)) s`);
-  return grouped(rows.map(({ why, id }) => [why, id]));
+  return grouped(rows.map(({ why, id, issuers }) => [why, { id, ...(issuers && { issuers }) }]));
 }
+
+type StandingRow = {
+  readonly why: string;
+  readonly id: StandingKillId;
+  readonly issuers: readonly string[] | null;
+};
 
 function grouped<Value>(pairs: readonly (readonly [string, Value])[]): Map<string, Value[]> {
   const groups = new Map<string, Value[]>();

@@ -1,4 +1,4 @@
-import { sql } from 'drizzle-orm';
+import { sql, type SQL } from 'drizzle-orm';
 import type { StandingTemplate } from '../../core/decision.ts';
 import { bindLate } from '../../core/decide-plan.ts';
 import { matchKey } from '../../core/match-key.ts';
@@ -48,30 +48,40 @@ type Learnt = ({ readonly agent: AgentName } | { readonly identifier: Identifier
   readonly atMs: Millis;
 };
 
-/** Does what `bindLearnt` does, for those who tell callers what was bound. */
-export async function bindStanding(tx: Statements, learnt: Learnt): Promise<readonly BoundEntry[]> {
-  const puts = await bindLearnt(tx, learnt);
-  return puts.map(({ entry, position }) => ({
+/** What came of the kills that stand for what was learnt. */
+export type Binding = {
+  readonly puts: readonly WrittenPut[];
+  /** Signals whose kills would hit a protected agent now: sent again, they wait for two persons. */
+  readonly withheld: readonly string[];
+};
+
+/** As callers are told of it. */
+export const boundEntries = ({ puts }: Pick<Binding, 'puts'>): readonly BoundEntry[] =>
+  puts.map(({ entry, position }) => ({
     id: entry.id,
     position,
     match: entry.match,
     signalId: entry.signalId,
   }));
-}
 
 /**
  * Puts the entries of every standing kill that now concerns the agent, its descendants, or what the identifier turned
  * out to be, and appends them to the feed. What a standing kill has put once it does not put again, so that a lift is
- * not undone by the next change of an agent. Call it last in the transaction, under `lockRegistry`.
+ * not undone by the next change of an agent. A kill that was decided without knowing of a protected agent does not hit
+ * it: waiting is no way around the two who must approve. Call it last in the transaction, under `lockRegistry`.
  */
-export async function bindLearnt(tx: Statements, learnt: Learnt): Promise<readonly WrittenPut[]> {
+export async function bindLearnt(tx: Statements, learnt: Learnt): Promise<Binding> {
   const rows =
     'agent' in learnt ? await underAgents(tx, [learnt.agent]) : await behind(tx, learnt.identifier);
-  const entries = rows.flatMap((row) => entriesOf(row, learnt.atMs));
+  const running = rows.filter((row) => !hasRunOut(row, learnt.atMs));
+  const entries = running.filter(({ withheld }) => !withheld).flatMap(entriesOf);
   const distinct = new Map(entries.map((entry) => [bindingKey(entry.standingId, entry.match), entry]));
   const bound = await boundBefore(tx, [...distinct.values()]);
   const puts = [...distinct].flatMap(([key, entry]) => (bound.has(key) ? [] : [entry]));
-  return writeLateEntries(tx, puts, learnt.atMs);
+  return {
+    puts: await writeLateEntries(tx, puts, learnt.atMs),
+    withheld: [...new Set(running.flatMap((row) => (row.withheld ? [row.signal_id] : [])))],
+  };
 }
 
 const bindingKey = (standingId: string | undefined, match: Match): string =>
@@ -98,10 +108,17 @@ type BindingRow = {
   readonly lift_at_ms: number | null;
   readonly agent: string | null;
   readonly match: Match;
+  readonly withheld: boolean;
 };
 
 const standingColumns = sql`s.id AS standing_id, s.signal_id, s.source_id, s.template, s.cut_off::float8 AS cut_off,
   s.lapses_at::float8 AS lapses_at, s.lift_at_ms::float8 AS lift_at_ms`;
+
+/** A protected agent that the kill `s` was not decided about, nor has hit before it was protected. */
+const isGuarded = (agent: SQL) => sql`(s.template ->> 'effect' <> 'observe'
+  AND EXISTS (SELECT FROM hub.agents a WHERE a.name = ${agent} AND a.protected)
+  AND NOT EXISTS (SELECT FROM hub.signals g WHERE g.id = ANY (s.signals) AND ${agent} = ANY (g.agents))
+  AND NOT EXISTS (SELECT FROM hub.revocations r WHERE r.standing_id = s.id AND r.agent = ${agent} AND r.state = 'live'))`;
 
 /** A subject with the link's match is an agent as a whole: it names who holds tokens, and not one session or token. */
 const namesHolder = sql`l.match ?| ARRAY['sub', 'client_id', 'workload'] AND NOT l.match ?| ARRAY['jti', 'sid', 'token_sha256']`;
@@ -109,6 +126,11 @@ const namesHolder = sql`l.match ?| ARRAY['sub', 'client_id', 'workload'] AND NOT
 /** Every token of the identity `i` is one of those that the link `l` names. @see covers */
 const linkCovers = sql`(i.match @> l.match OR (l.match ->> 'workload' LIKE '%/*' AND i.match @> (l.match - 'workload')
   AND starts_with(i.match ->> 'workload', rtrim(l.match ->> 'workload', '*'))))`;
+
+/** Every token that the link `l` names is one of the identity `i`, and the link names more than one session or token. */
+const linkWithin = sql`(NOT l.match ?| ARRAY['jti', 'sid', 'token_sha256']
+  AND (l.match @> i.match OR (i.match ->> 'workload' LIKE '%/*' AND l.match @> (i.match - 'workload')
+    AND starts_with(l.match ->> 'workload', rtrim(i.match ->> 'workload', '*')))))`;
 
 /**
  * Of each agent: its own, those of its ancestors that reach down the lineage, and both again for each of its descendants.
@@ -140,7 +162,7 @@ async function underAgents(tx: Statements, agents: readonly AgentName[]): Promis
        WHERE i.agent IN (SELECT ancestor FROM above)),
     concerned (name, standing_id) AS (
       SELECT DISTINCT a.name, k.standing_id FROM above a JOIN killed k ON k.agent = a.ancestor WHERE a.depth = 0 OR k.lineage)
-    SELECT ${standingColumns}, c.name AS agent, i.match
+    SELECT ${standingColumns}, c.name AS agent, i.match, ${isGuarded(sql`c.name`)} AS withheld
       FROM concerned c JOIN hub.standing_kills s ON s.id = c.standing_id JOIN hub.agent_identities i ON i.agent = c.name`);
   return rows;
 }
@@ -148,7 +170,8 @@ async function underAgents(tx: Statements, agents: readonly AgentName[]): Promis
 /** What waits for the identifier: for the key that it is linked to, and for each agent that it is. */
 async function behind(tx: Statements, identifier: Identifier): Promise<readonly BindingRow[]> {
   const { rows: keys } = await tx.execute<BindingRow>(sql`
-    SELECT ${standingColumns}, NULL AS agent, l.match
+    SELECT ${standingColumns}, NULL AS agent, l.match,
+           EXISTS (SELECT FROM hub.agent_identities i WHERE (${linkCovers} OR ${linkWithin}) AND ${isGuarded(sql`i.agent`)}) AS withheld
       FROM hub.identity_links l JOIN hub.standing_kills s ON s.identifier = l.identifier AND s.state = 'standing'
      WHERE l.identifier = ${identifier} AND l.match IS NOT NULL`);
   const { rows: agents } = await tx.execute<{ agent: AgentName }>(sql`
@@ -163,10 +186,11 @@ async function behind(tx: Statements, identifier: Identifier): Promise<readonly 
   return [...keys, ...ofAgents];
 }
 
-/** None when it has run out, or when what was learnt is outside what it holds for. */
-function entriesOf(row: BindingRow, nowMs: Millis): readonly Revocation[] {
-  if (row.lapses_at !== null && row.lapses_at * 1_000 < nowMs) return [];
-  if (row.lift_at_ms !== null && row.lift_at_ms <= nowMs) return [];
+const hasRunOut = ({ lapses_at: lapsesAt, lift_at_ms: liftAtMs }: BindingRow, nowMs: Millis): boolean =>
+  (lapsesAt !== null && lapsesAt * 1_000 < nowMs) || (liftAtMs !== null && liftAtMs <= nowMs);
+
+/** None when what was learnt is outside what it holds for. */
+function entriesOf(row: BindingRow): readonly Revocation[] {
   const template: StandingTemplate = {
     ...row.template,
     ...(row.cut_off === null ? {} : { cutOff: row.cut_off }),

@@ -1,15 +1,17 @@
 import { isDeepStrictEqual } from 'node:util';
-import { and, asc, eq, lt, sql } from 'drizzle-orm';
+import { and, asc, eq, isNull, lt, sql } from 'drizzle-orm';
 import { Problem } from '../../core/problem.ts';
 import { type Stream } from '../../core/stream.ts';
 import { streamId, type StreamId } from '../../core/vocabulary.ts';
 import type { Announcer } from '../../pipeline/ports.ts';
 import { activityLagMs, streamsPerReceiverMax } from '../../transmitter/limits.ts';
 import type { By, StreamChange, StreamStore } from '../../transmitter/ports.ts';
+import { clientOf } from '../../transmitter/receiver.ts';
 import type { Sealer } from '../system/sealer.ts';
 import { insertAudit } from './audit-store.ts';
 import { dropPending, insertControlSets } from './control-deliveries.ts';
 import type { Database, Statements } from './database.ts';
+import { clients } from './schema-clients.ts';
 import { deletedStreams, streams } from './schema-transmitter.ts';
 import { auditOf, countChange, type StreamRow, toSettings, toStream, toTimes } from './stream-rows.ts';
 
@@ -24,6 +26,8 @@ export function createStreamStore(options: {
   return {
     async create(stream, authorization, by) {
       await database.transact(async (tx) => {
+        // Whoever revokes the client waits, and then disables this stream, too.
+        await requireLivingClient(tx, stream.receiver, 'share');
         // Whoever creates another one waits here: nobody counts the same streams.
         await countChange(tx);
         await refuseTooMany(tx, stream.receiver);
@@ -152,6 +156,9 @@ async function updateIn(
   const changed = change(before);
   if (changed === undefined) return { stream: before, counted: false, wakes: false };
   const { stream, authorization, sets = [], drops, audit } = changed;
+  if (before.status === 'disabled' && stream.status !== 'disabled') {
+    await requireLivingClient(tx, stream.receiver);
+  }
   const allDropped = drops === undefined || (await dropPending(tx, id, by.atMs));
   // The sweep may not have come by: nothing of what was dropped leaves when a stream is enabled again.
   if (!allDropped && before.status === 'disabled' && stream.status !== 'disabled') {
@@ -176,6 +183,25 @@ async function updateIn(
   await insertControlSets(tx, id, sets, by.atMs);
   await insertAudit(tx, [auditOf(id, by, audit)]);
   return { stream: toStream(after ?? row), counted, wakes: reconnects || sets.length > 0 };
+}
+
+/**
+ * Somebody may have been let in before the client was revoked, and be served after it.
+ *
+ * @param lock not where a stream is locked: who revokes a client locks its streams.
+ */
+async function requireLivingClient(tx: Statements, receiver: string, lock?: 'share'): Promise<void> {
+  const id = clientOf(receiver);
+  if (id === undefined) return;
+  const query = tx
+    .select({ id: clients.id })
+    .from(clients)
+    .where(and(eq(clients.id, id), isNull(clients.revokedAtMs)));
+  const [living] = await (lock === undefined ? query : query.for(lock));
+  if (living !== undefined) return;
+  throw new Problem('invalid-request', `The client "${id}" was revoked: its streams stay disabled.`, {
+    hint: 'Make another client, and streams of its own.',
+  });
 }
 
 /** Where it goes, with what or whether has changed: what was given up on for a while is worth a try at once. */

@@ -4,9 +4,13 @@ import { canonicalJson } from '../../core/canonical-json.ts';
 import { Problem } from '../../core/problem.ts';
 import type { StreamSubject } from '../../core/stream.ts';
 import { shapeOf } from '../../core/subject-matching.ts';
-import type { Millis, StreamId } from '../../core/vocabulary.ts';
+import type { JsonObject, Millis, StreamId } from '../../core/vocabulary.ts';
 import type { Announcer } from '../../pipeline/ports.ts';
-import { subjectBytesPerStreamMax, subjectsPerStreamMax } from '../../transmitter/limits.ts';
+import {
+  subjectBytesPerStreamMax,
+  subjectShapesPerStreamMax,
+  subjectsPerStreamMax,
+} from '../../transmitter/limits.ts';
 import type { By, StreamSubjectStore } from '../../transmitter/ports.ts';
 import { insertAudit } from './audit-store.ts';
 import type { Database, Statements } from './database.ts';
@@ -53,7 +57,10 @@ async function putIn(tx: Statements, id: StreamId, entry: StreamSubject, by: By)
   const grown = (listed === 'forgotten' ? 0 : 1) - (isCounted ? 1 : 0);
   const subjects = stream.subjects + grown;
   const subjectBytes = Math.max(0, stream.subjectBytes + grown * Buffer.byteLength(text));
-  if (grown > 0) refuseTooMany(stream, { subjects, subjectBytes });
+  if (grown > 0) {
+    refuseTooMany(stream, { subjects, subjectBytes });
+    await refuseAnotherShape(tx, id, entry.subject);
+  }
   const version = await countChange(tx);
   await write(tx, { streamId: id, subjectKey: key, ...entry, listed }, { version, atMs: by.atMs });
   if (listed === 'forgotten') await dropForgotten(tx, id, version);
@@ -138,4 +145,27 @@ function refuseTooMany(
       extra: isTooMany ? { limit: subjectsPerStreamMax } : { limit_bytes: subjectBytesPerStreamMax },
     },
   );
+}
+
+/** What is listed is not counted: the index is asked once for each shape that there is. */
+async function refuseAnotherShape(tx: Statements, id: StreamId, subject: JsonObject): Promise<void> {
+  const shape = shapeOf(subject);
+  if (shape === undefined) return;
+  const { rows } = await tx.execute<{ shape: string }>(sql`
+    WITH RECURSIVE found (listed, shape, nth) AS (
+      SELECT l.listed, (SELECT min(s.shape) FROM hub.stream_subjects s
+                         WHERE s.stream_id = ${id} AND s.listed = l.listed AND s.shape IS NOT NULL), 1
+        FROM (VALUES ('added'), ('removed')) AS l (listed)
+      UNION ALL
+      SELECT f.listed, (SELECT min(s.shape) FROM hub.stream_subjects s
+                         WHERE s.stream_id = ${id} AND s.listed = f.listed AND s.shape > f.shape), f.nth + 1
+        FROM found f WHERE f.shape IS NOT NULL AND f.nth < ${subjectShapesPerStreamMax})
+    SELECT DISTINCT shape FROM found WHERE shape IS NOT NULL`);
+  if (rows.length < subjectShapesPerStreamMax || rows.some((row) => row.shape === shape)) return;
+  const message = `has other members than the others, which combine theirs in ${rows.length} ways`;
+  throw new Problem('too-many-subject-shapes', `The subject ${message}; no more may be.`, {
+    hint: 'Name complex subjects by the same members, such as all by user and tenant, or spread them over several streams.',
+    errors: [{ path: '/subject', message }],
+    extra: { limit: subjectShapesPerStreamMax },
+  });
 }

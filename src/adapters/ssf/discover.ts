@@ -21,10 +21,11 @@ export async function discover(
   { issuer, metadataUrl }: Pick<UpstreamSettings, 'issuer' | 'metadataUrl'>,
   call: MakeCall,
 ): Promise<Called<TransmitterMetadata>> {
-  const url = metadataUrl ?? metadataUrlOf(issuer);
-  if (url === undefined) {
+  const usual = metadataUrlOf(issuer);
+  if (usual === undefined) {
     return failed('discover', 'The issuer is no URL with https, without query and fragment: set it anew.');
   }
+  const url = metadataUrl ?? usual;
   const answered = await call({ step: 'discover', endpoint, url, method: 'GET', done: 200 });
   if (answered.kind === 'failed') return answered;
   return readAnswer(answered.value, { step: 'discover', endpoint }, (metadata) =>

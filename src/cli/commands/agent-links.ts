@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
 import { parseMatchPairs, readJsonObject } from '../arguments.ts';
 import { wrongUsage } from '../cli-problem.ts';
-import { type Bind, type CommandContext, withExamples } from '../command.ts';
+import type { Bind, CommandContext } from '../command.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { path } from '../hub.ts';
-import { type PageOptions, readPage, showPage, withPages } from '../list.ts';
+import { bindList, type Listing } from '../list.ts';
 import { fields, subjectText } from '../text.ts';
 import type { Agent, AgentChanged, IdentityLink, LinkChanged } from '../wire.ts';
 import { boundLines, tellChanged } from './agent-text.ts';
@@ -15,8 +15,10 @@ export function addLinkCommands(agent: Command, bind: Bind): void {
   const link = agent
     .command('link')
     .description('which key stands behind an e-mail address, a phone number, an id that no token carries');
-  bind<PageOptions>(
-    withPages(link.command('list').description('list links; those of an agent are shown with the agent')),
+  bindList(
+    bind,
+    link.command('list').description('list links; those of an agent are shown with the agent'),
+    ['agent link list'],
     list,
   );
   const setCommand = link
@@ -26,27 +28,26 @@ export function addLinkCommands(agent: Command, bind: Bind): void {
     .requiredOption('--subject <json>', 'the identifier: an RFC 9493 subject, or @FILE')
     .option('--agent <name>', 'it stands for this agent, instead of a key');
   bind<SetOptions>(
-    withExamples(setCommand, [
+    setCommand,
+    [
       'agent link set --subject \'{"format":"email","email":"mara@example.com"}\' sub=u-17',
       'agent link set --subject \'{"format":"opaque","id":"bot-7"}\' --agent build-runner',
-    ]),
+    ],
     set,
   );
   const removeCommand = link
     .command('remove')
     .description('forget a link; what was put because of it stays until lifted')
     .argument('<IDENTIFIER>', 'as listed');
-  bind(withExamples(removeCommand, ['agent link remove email:mara@example.com']), remove);
+  bind(removeCommand, ['agent link remove email:mara@example.com'], remove);
 }
 
-async function list(context: CommandContext, options: PageOptions): Promise<ExitCode> {
-  showPage(context.screen, await readPage<IdentityLink>(context, '/v1/identity-links', {}, options), {
-    header: ['identifier', 'is'],
-    cells: ({ identifier, match }) => [identifier, subjectText(match)],
-    empty: 'No links. Add one: caep-hub agent link set --subject JSON KEY=VALUE',
-  });
-  return exitCodes.done;
-}
+const list = (): Listing<IdentityLink> => ({
+  path: '/v1/identity-links',
+  header: ['identifier', 'is'],
+  cells: ({ identifier, match }) => [identifier, subjectText(match)],
+  empty: 'No links. Add one: caep-hub agent link set --subject JSON KEY=VALUE',
+});
 
 async function set(
   context: CommandContext,

@@ -3,11 +3,11 @@ import type { JsonObject } from '../../core/vocabulary.ts';
 import { matchMembers } from '../../core/revocation.ts';
 import { parseMatchPairs, parseSpan, readJsonObject, several } from '../arguments.ts';
 import { wrongUsage } from '../cli-problem.ts';
-import { type Bind, type CommandContext, withExamples } from '../command.ts';
+import type { Bind, CommandContext } from '../command.ts';
 import { type Concluded, settle } from '../conclude.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { type Hub, path } from '../hub.ts';
-import { type PageOptions, readPage, showPage, withPages } from '../list.ts';
+import { bindList, type Listing } from '../list.ts';
 import { subjectText } from '../text.ts';
 import { parseWait, withWait } from '../wait.ts';
 import type { Agent, AgentOrdered, Signal } from '../wire.ts';
@@ -28,29 +28,39 @@ type OrderOptions = { readonly reason?: string; readonly for?: string; readonly 
 
 export function addAgentCommands(program: Command, bind: Bind): void {
   const agent = program.command('agent').description('who is under governance, and which keys are theirs');
-  bind<PageOptions>(withPages(agent.command('list').description('list agents')), list);
-  bind(agent.command('show').description('show an agent').argument('<NAME>'), show);
+  bindList(bind, agent.command('list').description('list agents'), ['agent list'], list);
+  bind(
+    agent.command('show').description('show an agent').argument('<NAME>'),
+    ['agent show build-runner'],
+    show,
+  );
   const add = withMembers(agent.command('add').description('register an agent').argument('<NAME>'));
   bind<MemberOptions>(
-    withExamples(add, [
+    add,
+    [
       'agent add build-runner --owner Mara --identity client_id=build-runner,iss=https://login.example',
       'agent add report-writer --parent build-runner --identity jkt=0ZcOCORZNYy-…',
-    ]),
+    ],
     register,
   );
   const set = agent
     .command('set')
     .description('change an agent; a list replaces the whole list')
     .argument('<NAME>');
-  bind<MemberOptions>(withClearing(withMembers(set)), change);
+  bind<MemberOptions>(
+    withClearing(withMembers(set)),
+    ['agent set build-runner --protected', 'agent set report-writer --no-parent --owner Mara'],
+    change,
+  );
   const learn = agent
     .command('learn')
     .description('teach the hub one more key of an agent; kills that stand bind it at once')
     .argument('<NAME>')
     .argument('<KEY=VALUE...>', 'all of which its tokens carry');
-  bind(withExamples(learn, ['agent learn build-runner jkt=0ZcOCORZNYy-…']), learnIdentity);
+  bind(learn, ['agent learn build-runner jkt=0ZcOCORZNYy-…'], learnIdentity);
   bind(
     agent.command('retire').description('keep its name and history, and let it rest').argument('<NAME>'),
+    ['agent retire build-runner'],
     retire,
   );
   const disable = agent
@@ -58,14 +68,16 @@ export function addAgentCommands(program: Command, bind: Bind): void {
     .description('deny every token of an agent and of its descendants, whenever issued')
     .argument('<NAME>')
     .option('--for <span>', 'the hub lifts it by itself after 30m, 2h, …');
-  bind<OrderOptions>(withOrder(disable), (context, options, [name = '']) =>
-    order(context, options, name, 'disable'),
+  bind<OrderOptions>(
+    withOrder(disable),
+    ['agent disable build-runner --for 2h --reason "odd hours"'],
+    (context, options, [name = '']) => order(context, options, name, 'disable'),
   );
   const enable = agent
     .command('enable')
     .description('undo what disables an agent; tokens from before stay dead')
     .argument('<NAME>');
-  bind<OrderOptions>(withOrder(enable), (context, options, [name = '']) =>
+  bind<OrderOptions>(withOrder(enable), ['agent enable build-runner'], (context, options, [name = '']) =>
     order(context, options, name, 'enable'),
   );
   addLinkCommands(agent, bind);
@@ -92,20 +104,18 @@ const withClearing = (command: Command): Command =>
 const withOrder = (command: Command): Command =>
   withWait(command.option('--reason <text>', 'for people who look at it later'));
 
-async function list(context: CommandContext, options: PageOptions): Promise<ExitCode> {
-  showPage(context.screen, await readPage<Agent>(context, '/v1/agents', {}, options), {
-    header: ['agent', 'status', 'live', 'owner', 'identities'],
-    cells: ({ name, status, live_revocations, owner = '', identities }) => [
-      name,
-      status,
-      String(live_revocations),
-      owner,
-      identities.map(subjectText).join('; '),
-    ],
-    empty: 'No agents. Register one: caep-hub agent add NAME --identity KEY=VALUE',
-  });
-  return exitCodes.done;
-}
+const list = (): Listing<Agent> => ({
+  path: '/v1/agents',
+  header: ['agent', 'status', 'live', 'owner', 'identities'],
+  cells: ({ name, status, live_revocations, owner = '', identities }) => [
+    name,
+    status,
+    String(live_revocations),
+    owner,
+    identities.map(subjectText).join('; '),
+  ],
+  empty: 'No agents. Register one: caep-hub agent add NAME --identity KEY=VALUE',
+});
 
 async function show(context: CommandContext, _: object, [name = '']: readonly string[]): Promise<ExitCode> {
   const hub = await context.connect();

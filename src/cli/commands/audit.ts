@@ -1,9 +1,9 @@
 import { Option, type Command } from 'commander';
-import { type Bind, type CommandContext, withExamples } from '../command.ts';
+import type { Bind, CommandContext } from '../command.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
-import { keepUp, type Listing, pause, poll } from '../follow.ts';
+import { keepUp, type Listing as Followed, pause, poll } from '../follow.ts';
 import type { Query } from '../hub.ts';
-import { type PageOptions, readPage, showPage, withPages } from '../list.ts';
+import { bindList, type Listing, type PageOptions } from '../list.ts';
 import { columns, countText, millisText } from '../text.ts';
 import type { AuditProof, AuditRow } from '../wire.ts';
 
@@ -27,8 +27,10 @@ export function addAuditCommands(program: Command, bind: Bind): void {
   const listCommand = withFilter(
     audit.command('list').description('list what was done and refused, newest first'),
   );
-  bind<ListOptions>(
-    withExamples(withPages(listCommand), ['audit list --signal sig_01JD…', 'audit list --outcome refused']),
+  bindList<AuditRow, ListOptions>(
+    bind,
+    listCommand,
+    ['audit list --signal sig_01JD…', 'audit list --outcome refused'],
     list,
   );
   bind<FilterOptions>(
@@ -37,9 +39,14 @@ export function addAuditCommands(program: Command, bind: Bind): void {
         .command('follow')
         .description('follow it live, until Ctrl-C; goes on by itself when the hub was away'),
     ),
+    ['audit follow', 'audit follow --outcome refused --json'],
     follow,
   );
-  bind(audit.command('verify').description('recompute the chain; ends with 3 when it is broken'), verify);
+  bind(
+    audit.command('verify').description('recompute the chain; ends with 3 when it is broken'),
+    ['audit verify', 'audit verify --json | jq .head'],
+    verify,
+  );
 }
 
 const withFilter = (command: Command): Command =>
@@ -60,14 +67,13 @@ const queryOf = ({ actor, action, target, signal, txn, outcome }: FilterOptions)
   outcome,
 });
 
-async function list(context: CommandContext, options: ListOptions): Promise<ExitCode> {
-  showPage(context.screen, await readPage<AuditRow>(context, '/v1/audit', queryOf(options), options), {
-    header: ['at', 'who', 'outcome', 'did', 'to'],
-    cells: cellsOf,
-    empty: 'Nothing was done.',
-  });
-  return exitCodes.done;
-}
+const list = (_: CommandContext, options: ListOptions): Listing<AuditRow> => ({
+  path: '/v1/audit',
+  query: queryOf(options),
+  header: ['at', 'who', 'outcome', 'did', 'to'],
+  cells: cellsOf,
+  empty: 'Nothing was done.',
+});
 
 async function follow(
   { connect, screen, surroundings }: CommandContext,
@@ -78,7 +84,7 @@ async function follow(
   const { note } = screen;
   const stop = surroundings.interrupted();
   const following = { hub, stop, nowMs, note, moved: (ms: number) => pause(ms, stop) };
-  const rows: Listing<AuditRow> = {
+  const rows: Followed<AuditRow> = {
     path: '/v1/audit',
     query: queryOf(options),
     listedBy: 'caep-hub audit list',

@@ -1,7 +1,7 @@
 import { Option, type Command } from 'commander';
 import { issuerProfiles } from '../../core/issuer.ts';
 import { parseSpan, several } from '../arguments.ts';
-import { type Bind, type CommandContext, withExamples } from '../command.ts';
+import type { Bind, CommandContext } from '../command.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { showPage } from '../list.ts';
 import { fields, spanText } from '../text.ts';
@@ -24,7 +24,7 @@ export function addCallerIssuerCommands(client: Command, bind: Bind): void {
   const issuer = client
     .command('issuer')
     .description('issuers elsewhere that are trusted with who calls the hub');
-  bind(issuer.command('list').description('list them'), list);
+  bind(issuer.command('list').description('list them'), ['client issuer list'], list);
   const addCommand = issuer
     .command('add')
     .description('trust an issuer about callers, or replace how its tokens are read; lets in nobody yet')
@@ -37,7 +37,8 @@ export function addCallerIssuerCommands(client: Command, bind: Bind): void {
     .option('--subject-claim <claim>', 'names the subject (may be repeated, best first)', several)
     .option('--max-token-life <span>', 'tokens that live longer are refused (default: 1h)');
   bind<AddOptions>(
-    withExamples(addCommand, ['client issuer add https://login.example/realms/staff --profile keycloak']),
+    addCommand,
+    ['client issuer add https://login.example/realms/staff --profile keycloak'],
     add,
   );
   bind(
@@ -45,6 +46,7 @@ export function addCallerIssuerCommands(client: Command, bind: Bind): void {
       .command('remove')
       .description('trust it no more: its tokens are refused at once, and what they opened is cut')
       .argument('<URL>'),
+    ['client issuer remove https://login.example/realms/staff'],
     remove,
   );
 }

@@ -3,7 +3,7 @@ import { matchMembers } from '../../core/revocation.ts';
 import type { TokenContext } from '../../core/token-context.ts';
 import { parseCount, readPairs } from '../arguments.ts';
 import { isCliProblem, wrongUsage } from '../cli-problem.ts';
-import { type Bind, type CommandContext, withExamples } from '../command.ts';
+import type { Bind, CommandContext } from '../command.ts';
 import { type ClaimNames, contextOf, decodeToken, issuerOf, usualClaims } from '../decode-token.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { type Hub, path } from '../hub.ts';
@@ -30,11 +30,11 @@ export function addCheckCommand(program: Command, bind: Bind): void {
         `Keys: ${knownKeys.join(' ')}.`,
     )
     .argument('[TOKEN|-|KEY=VALUE...]', 'a token, stdin, or what is known of one');
-  withExamples(command, [
-    'check - < token.txt',
-    'check iss=https://login.example client_id=build-runner jkt=0ZcOCORZNYy-…',
-  ]);
-  bind(command, check);
+  bind(
+    command,
+    ['check - < token.txt', 'check iss=https://login.example client_id=build-runner jkt=0ZcOCORZNYy-…'],
+    check,
+  );
 }
 
 async function check(context: CommandContext, _: object, operands: readonly string[]): Promise<ExitCode> {

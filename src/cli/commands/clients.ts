@@ -6,10 +6,10 @@ import type { JsonObject } from '../../core/vocabulary.ts';
 import { several } from '../arguments.ts';
 import { wrongUsage } from '../cli-problem.ts';
 import { addCallerIssuerCommands } from './caller-issuers.ts';
-import { type Bind, type CommandContext, withExamples } from '../command.ts';
+import type { Bind, CommandContext } from '../command.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { path } from '../hub.ts';
-import { type PageOptions, readPage, showPage, withPages } from '../list.ts';
+import { bindList, type Listing } from '../list.ts';
 import { fields, millisText } from '../text.ts';
 import type { Client, NewClient } from '../wire.ts';
 
@@ -29,8 +29,17 @@ type CreateOptions = {
 
 export function addClientCommands(program: Command, bind: Bind): void {
   const client = program.command('client').description('programs that call with OAuth access tokens');
-  bind<PageOptions>(withPages(client.command('list').description('list clients, never their secrets')), list);
-  bind(client.command('show').description('show a client').argument('<CLIENT_ID>'), show);
+  bindList(
+    bind,
+    client.command('list').description('list clients, never their secrets'),
+    ['client list'],
+    list,
+  );
+  bind(
+    client.command('show').description('show a client').argument('<CLIENT_ID>'),
+    ['client show soc-receiver'],
+    show,
+  );
   const createCommand = client
     .command('create')
     .description('make a client; prints its secret, this once, unless its tokens come from elsewhere')
@@ -53,11 +62,12 @@ export function addClientCommands(program: Command, bind: Bind): void {
     .option('--issuer-sub <sub>', 'what that issuer calls it as a subject')
     .option('--person', 'with all three: a person at a keyboard');
   bind<CreateOptions>(
-    withExamples(createCommand, [
+    createCommand,
+    [
       'client create soc-receiver --scope ssf.read --scope ssf.manage --profile caep-interop-1.0-draft-02',
       'client create ci --scope signals.write --auth private_key_jwt --jwks keys.json --dpop',
       'client create soar --scope signals.write --issuer https://login.example --issuer-client soar-prod',
-    ]),
+    ],
     create,
   );
   addCallerIssuerCommands(client, bind);
@@ -66,23 +76,22 @@ export function addClientCommands(program: Command, bind: Bind): void {
       .command('revoke')
       .description('revoke a client and all its tokens at once; feeds opened with them are cut')
       .argument('<CLIENT_ID>'),
+    ['client revoke soc-receiver'],
     revoke,
   );
 }
 
-async function list(context: CommandContext, options: PageOptions): Promise<ExitCode> {
-  showPage(context.screen, await readPage<Client>(context, '/v1/clients', {}, options), {
-    header: ['client', 'state', 'authentication', 'scopes'],
-    cells: (client) => [
-      client.client_id,
-      stateOf(client),
-      wayOf(client) + (client.dpop_bound ? ', DPoP' : ''),
-      client.scopes.join(' '),
-    ],
-    empty: 'No clients.',
-  });
-  return exitCodes.done;
-}
+const list = (): Listing<Client> => ({
+  path: '/v1/clients',
+  header: ['client', 'state', 'authentication', 'scopes'],
+  cells: (client) => [
+    client.client_id,
+    stateOf(client),
+    wayOf(client) + (client.dpop_bound ? ', DPoP' : ''),
+    client.scopes.join(' '),
+  ],
+  empty: 'No clients.',
+});
 
 async function show(
   { connect, screen }: CommandContext,

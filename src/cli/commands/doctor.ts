@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { type Bind, type CommandContext, withExamples } from '../command.ts';
+import type { Bind, CommandContext } from '../command.ts';
 import { examine, type Finding } from '../doctor/examine.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import type { Paint } from '../paint.ts';
@@ -10,13 +10,10 @@ export function addDoctorCommand(program: Command, bind: Bind): void {
     .command('doctor')
     .summary('look the hub over, and say what to do')
     .description(
-      'Reach, token, readiness, durability, clock, issuers, points, held signals, audit chain, entries that never\n' +
+      'Reach, token, readiness, durability, clock, issuers, points, held signals, audit chain, entries that never ' +
         'end. Ends with 0 when nothing is wrong, with 3 when something is.',
     );
-  bind(
-    withExamples(command, ['doctor', 'doctor --json | jq ".findings[] | select(.state == \\"wrong\\")"']),
-    doctor,
-  );
+  bind(command, ['doctor', 'doctor --json | jq ".findings[] | select(.state == \\"wrong\\")"'], doctor);
 }
 
 async function doctor({ connect, screen, surroundings }: CommandContext): Promise<ExitCode> {

@@ -1,9 +1,9 @@
 import { Option, type Command } from 'commander';
-import { type Bind, type CommandContext, withExamples } from '../command.ts';
+import type { Bind, CommandContext } from '../command.ts';
 import { conclude } from '../conclude.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { path } from '../hub.ts';
-import { type PageOptions, readPage, showPage, withPages } from '../list.ts';
+import { bindList, type Listing, type PageOptions } from '../list.ts';
 import { fields, millisText, subjectText } from '../text.ts';
 import { parseWait, withWait } from '../wait.ts';
 import type { Held, Release } from '../wire.ts';
@@ -12,50 +12,50 @@ type ListOptions = PageOptions & { readonly state: string };
 
 export function addHeldCommands(program: Command, bind: Bind): void {
   const held = program.command('held').description('signals that wait for a person');
-  bind<ListOptions>(
-    withPages(
-      held
-        .command('list')
-        .description('list held signals, those with the nearest deadline first')
-        .addOption(
-          new Option('--state <state>').choices(['waiting', 'released', 'discarded']).default('waiting'),
-        ),
-    ),
+  bindList<Held, ListOptions>(
+    bind,
+    held
+      .command('list')
+      .description('list held signals, those with the nearest deadline first')
+      .addOption(
+        new Option('--state <state>').choices(['waiting', 'released', 'discarded']).default('waiting'),
+      ),
+    ['held list', 'held list --state discarded'],
     list,
   );
-  bind(held.command('show').description('show a held signal').argument('<SIGNAL>'), show);
+  bind(
+    held.command('show').description('show a held signal').argument('<SIGNAL>', 'sig_…'),
+    ['held show sig_01JD…'],
+    show,
+  );
   const releaseCommand = held
     .command('release')
     .description('approve it; with enough approvals it takes effect. Never by its own maker')
-    .argument('<SIGNAL>');
-  bind<{ readonly wait: string }>(
-    withExamples(withWait(releaseCommand), ['held release sig_01JD…']),
-    release,
-  );
+    .argument('<SIGNAL>', 'sig_…');
+  bind<{ readonly wait: string }>(withWait(releaseCommand), ['held release sig_01JD…'], release);
   bind(
     held
       .command('discard')
       .description('it takes no effect, and what was put meanwhile ends')
-      .argument('<SIGNAL>'),
+      .argument('<SIGNAL>', 'sig_…'),
+    ['held discard sig_01JD…'],
     discard,
   );
 }
 
-async function list(context: CommandContext, options: ListOptions): Promise<ExitCode> {
-  const { state } = options;
-  showPage(context.screen, await readPage<Held>(context, '/v1/held', { state }, options), {
-    header: ['deadline', 'then', 'approvals', 'signal', 'why'],
-    cells: (held) => [
-      millisText(held.deadline_ms),
-      held.at_deadline,
-      `${held.approvals.length}/${held.approvals_required}`,
-      held.signal.signal_id ?? '',
-      `${held.code}: ${subjectText(held.signal.subject)}`,
-    ],
-    empty: `No signals are ${state}.`,
-  });
-  return exitCodes.done;
-}
+const list = (_: CommandContext, { state }: ListOptions): Listing<Held> => ({
+  path: '/v1/held',
+  query: { state },
+  header: ['deadline', 'then', 'approvals', 'signal', 'why'],
+  cells: (held) => [
+    millisText(held.deadline_ms),
+    held.at_deadline,
+    `${held.approvals.length}/${held.approvals_required}`,
+    held.signal.signal_id ?? '',
+    `${held.code}: ${subjectText(held.signal.subject)}`,
+  ],
+  empty: `No signals are ${state}.`,
+});
 
 async function show(
   { connect, screen }: CommandContext,

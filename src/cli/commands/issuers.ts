@@ -3,7 +3,7 @@ import { issuerProfiles } from '../../core/issuer.ts';
 import type { JsonObject } from '../../core/vocabulary.ts';
 import { parseSpan, several } from '../arguments.ts';
 import { CliProblem } from '../cli-problem.ts';
-import { type Bind, type CommandContext, withExamples } from '../command.ts';
+import type { Bind, CommandContext } from '../command.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import type { Hub } from '../hub.ts';
 import { showPage } from '../list.ts';
@@ -27,8 +27,12 @@ export function addIssuerCommands(program: Command, bind: Bind): void {
   const issuer = program
     .command('issuer')
     .description('whose access tokens points accept, and how they are read');
-  bind(issuer.command('list').description('list issuers'), list);
-  bind(issuer.command('show').description('show an issuer').argument('<URL>'), show);
+  bind(issuer.command('list').description('list issuers'), ['issuer list'], list);
+  bind(
+    issuer.command('show').description('show an issuer').argument('<URL>'),
+    ['issuer show https://login.example'],
+    show,
+  );
   const addCommand = issuer
     .command('add')
     .description('add an issuer, or replace its settings; points hear of it at once')
@@ -44,13 +48,13 @@ export function addIssuerCommands(program: Command, bind: Bind): void {
     .option('--skew <span>', 'the most that its clock runs ahead')
     .option('--longest-session <span>');
   bind<AddOptions>(
-    withExamples(addCommand, [
-      'issuer add https://login.example/realms/prod --profile keycloak --max-token-life 15m',
-    ]),
+    addCommand,
+    ['issuer add https://login.example/realms/prod --profile keycloak --max-token-life 15m'],
     add,
   );
   bind(
     issuer.command('remove').description('points refuse its tokens; its revocations stay').argument('<URL>'),
+    ['issuer remove https://login.example'],
     remove,
   );
 }

@@ -1,6 +1,6 @@
 import { Option, type Command } from 'commander';
 import { signingAlgorithms } from '../../core/stream.ts';
-import { type Bind, type CommandContext, withExamples } from '../command.ts';
+import type { Bind, CommandContext } from '../command.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { fields, millisText, table } from '../text.ts';
 import type { Key, Rotation } from '../wire.ts';
@@ -13,7 +13,7 @@ export function addKeyCommands(program: Command, bind: Bind): void {
   const key = program
     .command('key')
     .description('what SETs to receivers, and access tokens, are signed with');
-  bind(key.command('list').description('list signing keys and what each does now'), list);
+  bind(key.command('list').description('list signing keys and what each does now'), ['key list'], list);
   const rotateCommand = key
     .command('rotate')
     .description('replace a signing key; the new one signs when every receiver may know it')
@@ -28,11 +28,8 @@ export function addKeyCommands(program: Command, bind: Bind): void {
       'remove the old one at once: receivers refuse SETs until they fetch the new one, access tokens are dead',
     );
   bind<RotateOptions>(
-    withExamples(rotateCommand, [
-      'key rotate',
-      'key rotate --algorithm ES256 --compromised',
-      'key rotate --for access-tokens',
-    ]),
+    rotateCommand,
+    ['key rotate', 'key rotate --algorithm ES256 --compromised', 'key rotate --for access-tokens'],
     rotate,
   );
 }

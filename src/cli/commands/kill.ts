@@ -4,7 +4,7 @@ import type { JsonObject } from '../../core/vocabulary.ts';
 import { parseCount, parseSpan, parseSubjectPairs, readJsonObject } from '../arguments.ts';
 import { confirm } from '../ask.ts';
 import { CliProblem, wrongUsage } from '../cli-problem.ts';
-import { type Bind, type CommandContext, withExamples } from '../command.ts';
+import type { Bind, CommandContext } from '../command.ts';
 import { conclude } from '../conclude.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { newSignalId, postSignal, tryOut } from '../post-signal.ts';
@@ -50,13 +50,16 @@ export function addKillCommand(program: Command, bind: Bind): void {
     .option('--id <id>', 'idempotency key: the same again is the same signal')
     .option('--dry-run', 'show whom it would hit, and change nothing')
     .option('-y, --yes', 'do not ask');
-  withExamples(withWait(command), [
-    'kill agent=build-runner',
-    'kill client_id=build-runner iss=https://login.example --cut-off now',
-    'kill jkt=0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I --event key-compromised --yes',
-    'kill agent=build-runner --effect restrict --data \'{"restrict":{"read_only":true}}\' --for 2h',
-  ]);
-  bind<KillOptions>(command, kill);
+  bind<KillOptions>(
+    withWait(command),
+    [
+      'kill agent=build-runner',
+      'kill client_id=build-runner iss=https://login.example --cut-off now',
+      'kill jkt=0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I --event key-compromised --yes',
+      'kill agent=build-runner --effect restrict --data \'{"restrict":{"read_only":true}}\' --for 2h',
+    ],
+    kill,
+  );
 }
 
 async function kill(

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { JsonObject } from '../../core/vocabulary.ts';
 import { wrongUsage } from '../cli-problem.ts';
-import { type Bind, type CommandContext, withExamples } from '../command.ts';
+import type { Bind, CommandContext } from '../command.ts';
 import { conclude } from '../conclude.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { path } from '../hub.ts';
@@ -27,7 +27,7 @@ export function addLiftCommands(program: Command, bind: Bind): void {
       .argument('<SIGNAL>', 'sig_…')
       .option('--id <id>', 'idempotency key: the same again is the same signal'),
   );
-  bind<LiftOptions>(withExamples(undoCommand, ['undo sig_01JD…', 'undo sig_01JD… --dry-run']), undo);
+  bind<LiftOptions>(undoCommand, ['undo sig_01JD…', 'undo sig_01JD… --dry-run'], undo);
   addLiftCommand(program, bind);
 }
 
@@ -41,7 +41,8 @@ export function addLiftCommand(parent: Command, bind: Bind): void {
       .argument('<REVOCATION>', 'rev_…'),
   );
   bind<LiftOptions>(
-    withExamples(liftCommand, ['lift rev_01JD…', 'lift rev_01JD… --restore-tokens --reason "false alarm"']),
+    liftCommand,
+    ['lift rev_01JD…', 'lift rev_01JD… --restore-tokens --reason "false alarm"'],
     lift,
   );
 }

@@ -1,9 +1,9 @@
 import { Option, type Command } from 'commander';
 import { parseCount } from '../arguments.ts';
-import { type Bind, type CommandContext, withExamples } from '../command.ts';
+import type { Bind, CommandContext } from '../command.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { path } from '../hub.ts';
-import { type PageOptions, readPage, showPage, withPages } from '../list.ts';
+import { bindList, type Listing, type PageOptions, showPage } from '../list.ts';
 import { fields, millisText, momentText, spanText, subjectText, table } from '../text.ts';
 import type { AddedPoint, Point, Report } from '../wire.ts';
 
@@ -12,24 +12,32 @@ type ReportOptions = PageOptions & { readonly kind?: string };
 
 export function addPointCommands(program: Command, bind: Bind): void {
   const point = program.command('point').description('who enforces, and how far each instance is');
-  bind(point.command('list').description('list enforcement points'), list);
-  bind(point.command('show').description('show a point and its instances').argument('<NAME>'), show);
+  bind(point.command('list').description('list enforcement points'), ['point list'], list);
+  bind(
+    point.command('show').description('show a point and its instances').argument('<NAME>'),
+    ['point show edge'],
+    show,
+  );
   const addCommand = point
     .command('add')
     .description('add a point; prints its token, this once')
     .argument('<NAME>')
     .option('--expect <count>', 'with fewer instances nothing counts as enforced everywhere (default: 1)')
     .option('--ephemeral', 'instances that fall silent leave once they have closed');
-  bind<AddOptions>(withExamples(addCommand, ['point add edge --expect 3']), add);
-  bind(point.command('retire').description('wait for it no more; its tokens end').argument('<NAME>'), retire);
-  bind<ReportOptions>(
-    withPages(
-      point
-        .command('reports')
-        .description('list what instances refused and saw, newest first')
-        .argument('[NAME]')
-        .addOption(new Option('--kind <kind>').choices(['refusal', 'sighting'])),
-    ),
+  bind<AddOptions>(addCommand, ['point add edge --expect 3'], add);
+  bind(
+    point.command('retire').description('wait for it no more; its tokens end').argument('<NAME>'),
+    ['point retire edge'],
+    retire,
+  );
+  bindList<Report, ReportOptions>(
+    bind,
+    point
+      .command('reports')
+      .description('list what instances refused and saw, newest first')
+      .argument('[NAME]')
+      .addOption(new Option('--kind <kind>').choices(['refusal', 'sighting'])),
+    ['point reports', 'point reports edge --kind refusal'],
     reports,
   );
 }
@@ -85,15 +93,15 @@ async function retire(context: CommandContext, _: object, [name = '']: readonly 
   );
 }
 
-async function reports(
-  context: CommandContext,
-  options: ReportOptions,
+const reports = (
+  { surroundings }: CommandContext,
+  { kind }: ReportOptions,
   [point]: readonly string[],
-): Promise<ExitCode> {
-  const { kind } = options;
-  const page = await readPage<Report>(context, '/v1/points/reports', { point, kind }, options);
-  const nowMs = context.surroundings.nowMs();
-  showPage(context.screen, page, {
+): Listing<Report> => {
+  const nowMs = surroundings.nowMs();
+  return {
+    path: '/v1/points/reports',
+    query: { point, kind },
     header: ['received', 'instance', 'kind', 'what'],
     cells: (report) => [
       momentText(report.received_at_ms, nowMs),
@@ -102,9 +110,8 @@ async function reports(
       subjectText(report.detail),
     ],
     empty: 'No reports.',
-  });
-  return exitCodes.done;
-}
+  };
+};
 
 function tell({ screen, surroundings }: CommandContext, point: Point): ExitCode {
   const nowMs = surroundings.nowMs();

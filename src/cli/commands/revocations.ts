@@ -1,10 +1,10 @@
 import { Option, type Command } from 'commander';
 import { effects } from '../../core/revocation.ts';
 import { parseMatchPairs } from '../arguments.ts';
-import { type Bind, type CommandContext, withExamples } from '../command.ts';
+import type { Bind, CommandContext } from '../command.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { path } from '../hub.ts';
-import { type PageOptions, readPage, showPage, withPages } from '../list.ts';
+import { bindList, type Listing, type PageOptions } from '../list.ts';
 import { fields, millisText, secondsText, subjectText } from '../text.ts';
 import type { Revocation } from '../wire.ts';
 import { addLiftCommand } from './lift.ts';
@@ -26,23 +26,29 @@ export function addRevocationCommands(program: Command, bind: Bind): void {
     .option('--agent <name>')
     .option('--signal <id>')
     .addOption(new Option('--effect <effect>').choices(effects));
-  bind<ListOptions>(
-    withExamples(withPages(listCommand), ['revocation list', 'revocation list --agent build-runner --all']),
+  bindList<Revocation, ListOptions>(
+    bind,
+    listCommand,
+    ['revocation list', 'revocation list --agent build-runner --all'],
     list,
   );
-  bind(revocation.command('show').description('show a revocation').argument('<REVOCATION>'), show);
+  bind(
+    revocation.command('show').description('show a revocation').argument('<REVOCATION>', 'rev_…'),
+    ['revocation show rev_01JD…'],
+    show,
+  );
   addLiftCommand(revocation, bind);
 }
 
-async function list(
-  context: CommandContext,
-  options: ListOptions,
+const list = (
+  _: CommandContext,
+  { all, agent, signal, effect }: ListOptions,
   pairs: readonly string[],
-): Promise<ExitCode> {
-  const { all, agent, signal, effect } = options;
+): Listing<Revocation> => {
   const members = pairs.length === 0 ? {} : parseMatchPairs(pairs);
-  const query = { state: all === true ? undefined : 'live', agent, signal, effect, ...members };
-  showPage(context.screen, await readPage<Revocation>(context, '/v1/revocations', query, options), {
+  return {
+    path: '/v1/revocations',
+    query: { state: all === true ? undefined : 'live', agent, signal, effect, ...members },
     header: ['revocation', 'effect', 'state', 'put', 'match'],
     cells: (entry) => [
       entry.id,
@@ -52,9 +58,8 @@ async function list(
       subjectText(entry.match),
     ],
     empty: 'Nothing is in force.',
-  });
-  return exitCodes.done;
-}
+  };
+};
 
 async function show(
   { connect, screen }: CommandContext,

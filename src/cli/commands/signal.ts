@@ -3,14 +3,14 @@ import { outcomes } from '../../core/decision.ts';
 import { confidences, type Confidence } from '../../core/signal.ts';
 import { parseCount, readJsonObject } from '../arguments.ts';
 import { wrongUsage } from '../cli-problem.ts';
-import { type Bind, type CommandContext, withExamples } from '../command.ts';
+import type { Bind, CommandContext } from '../command.ts';
 import { conclude } from '../conclude.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { path } from '../hub.ts';
 import { newSignalId, postSignal, tryOut } from '../post-signal.ts';
 import type { Paint } from '../paint.ts';
 import { answerLines, conclusionLine, instanceLine, laggardLines } from '../signal-text.ts';
-import { type PageOptions, readPage, showPage, withPages } from '../list.ts';
+import { bindList, type Listing, type PageOptions, showPage } from '../list.ts';
 import { fields, millisText, momentText, secondsText, subjectText } from '../text.ts';
 import { parseWait, withWait } from '../wait.ts';
 import type { Enforcement, EventType, Signal } from '../wire.ts';
@@ -44,25 +44,36 @@ export function addSignalCommands(program: Command, bind: Bind): void {
     .option('--id <id>', 'idempotency key: the same again is the same signal')
     .option('--txn <txn>', 'ties together what belongs to one transaction')
     .option('--dry-run', 'show what would follow, and change nothing');
-  withExamples(withWait(signal), [
-    'signal credential-compromise agent=build-runner',
-    'signal session-revoked --subject \'{"format":"email","email":"mara@example.com"}\'',
-    'signal risk-level-change agent=build-runner --data @risk.json --dry-run',
-    'signal show sig_01JD…',
-  ]);
-  bind<SayOptions>(signal, say);
-  bind(signal.command('show').description('show a signal and who enforces it').argument('<SIGNAL>'), show);
-  bind<ListOptions>(
-    withPages(
-      signal
-        .command('list')
-        .description('list signals, newest first')
-        .addOption(new Option('--outcome <outcome>').choices(outcomes))
-        .option('--source <source>'),
-    ),
+  bind<SayOptions>(
+    withWait(signal),
+    [
+      'signal credential-compromise agent=build-runner',
+      'signal session-revoked --subject \'{"format":"email","email":"mara@example.com"}\'',
+      'signal risk-level-change agent=build-runner --data @risk.json --dry-run',
+      'signal show sig_01JD…',
+    ],
+    say,
+  );
+  bind(
+    signal.command('show').description('show a signal and who enforces it').argument('<SIGNAL>', 'sig_…'),
+    ['signal show sig_01JD…'],
+    show,
+  );
+  bindList<Signal, ListOptions>(
+    bind,
+    signal
+      .command('list')
+      .description('list signals, newest first')
+      .addOption(new Option('--outcome <outcome>').choices(outcomes))
+      .option('--source <source>'),
+    ['signal list', 'signal list --outcome held --source splunk'],
     list,
   );
-  bind(signal.command('types').description('list the event types that the hub understands'), types);
+  bind(
+    signal.command('types').description('list the event types that the hub understands'),
+    ['signal types'],
+    types,
+  );
 }
 
 async function say(
@@ -124,11 +135,11 @@ function enforcementLines(enforcement: Enforcement, paint: Paint): readonly stri
   ];
 }
 
-async function list(context: CommandContext, options: ListOptions): Promise<ExitCode> {
-  const { outcome, source } = options;
-  const page = await readPage<Signal>(context, '/v1/signals', { outcome, source }, options);
-  const nowMs = context.surroundings.nowMs();
-  showPage(context.screen, page, {
+const list = ({ surroundings }: CommandContext, { outcome, source }: ListOptions): Listing<Signal> => {
+  const nowMs = surroundings.nowMs();
+  return {
+    path: '/v1/signals',
+    query: { outcome, source },
     header: ['received', 'signal', 'event', 'outcome', 'subject'],
     cells: (signal) => [
       momentText(signal.received_at_ms, nowMs),
@@ -138,9 +149,8 @@ async function list(context: CommandContext, options: ListOptions): Promise<Exit
       subjectText(signal.subject),
     ],
     empty: 'No signals.',
-  });
-  return exitCodes.done;
-}
+  };
+};
 
 async function types({ connect, screen }: CommandContext): Promise<ExitCode> {
   const hub = await connect();

@@ -3,10 +3,10 @@ import { effects } from '../../core/revocation.ts';
 import type { JsonObject } from '../../core/vocabulary.ts';
 import { parseCount, parseSpan, several } from '../arguments.ts';
 import { isCliProblem } from '../cli-problem.ts';
-import { type Bind, type CommandContext, withExamples } from '../command.ts';
+import type { Bind, CommandContext } from '../command.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { type Hub, path } from '../hub.ts';
-import { type PageOptions, readPage, showPage, withPages } from '../list.ts';
+import { bindList, type Listing } from '../list.ts';
 import { fields, spanText } from '../text.ts';
 import type { Source } from '../wire.ts';
 
@@ -31,8 +31,8 @@ export function addSourceCommands(program: Command, bind: Bind): void {
   const source = program
     .command('source')
     .description('who speaks through a door, and the most that this may cause');
-  bind<PageOptions>(withPages(source.command('list').description('list sources')), list);
-  bind(source.command('show').description('show a source').argument('<NAME>'), show);
+  bindList(bind, source.command('list').description('list sources'), ['source list'], list);
+  bind(source.command('show').description('show a source').argument('<NAME>'), ['source show splunk'], show);
   const setCommand = source
     .command('set')
     .description('set what a source may cause; what is not named stays')
@@ -53,27 +53,24 @@ export function addSourceCommands(program: Command, bind: Bind): void {
     .option('--person', 'it speaks for a person at a keyboard: its kills pass the brake')
     .option('--no-person', 'it is a machine');
   bind<SetOptions>(
-    withExamples(setCommand, [
-      'source set splunk --kills-per-minute 5 --event credential-compromise --held 30m',
-    ]),
+    setCommand,
+    ['source set splunk --kills-per-minute 5 --event credential-compromise --held 30m'],
     set,
   );
 }
 
-async function list(context: CommandContext, options: PageOptions): Promise<ExitCode> {
-  showPage(context.screen, await readPage<Source>(context, '/v1/sources', {}, options), {
-    header: ['source', 'kills/min', 'strongest', 'held', 'speaks for'],
-    cells: (source) => [
-      source.id,
-      String(source.kills_per_minute),
-      source.strongest_effect,
-      `${spanText(source.held_seconds * 1_000)}, then ${source.held_default}`,
-      source.person ? 'a person' : 'a machine',
-    ],
-    empty: 'No sources.',
-  });
-  return exitCodes.done;
-}
+const list = (): Listing<Source> => ({
+  path: '/v1/sources',
+  header: ['source', 'kills/min', 'strongest', 'held', 'speaks for'],
+  cells: (source) => [
+    source.id,
+    String(source.kills_per_minute),
+    source.strongest_effect,
+    `${spanText(source.held_seconds * 1_000)}, then ${source.held_default}`,
+    source.person ? 'a person' : 'a machine',
+  ],
+  empty: 'No sources.',
+});
 
 async function show(
   { connect, screen }: CommandContext,

@@ -2,10 +2,10 @@ import { Option, type Command } from 'commander';
 import type { JsonObject } from '../../core/vocabulary.ts';
 import { parseSince } from '../arguments.ts';
 import { wrongUsage } from '../cli-problem.ts';
-import { type Bind, type CommandContext, withExamples } from '../command.ts';
+import type { Bind, CommandContext } from '../command.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { path, type Query } from '../hub.ts';
-import { type PageOptions, readPage, showPage, withPages } from '../list.ts';
+import { bindList, type Listing, type PageOptions, readPage, showPage, withPages } from '../list.ts';
 import { fields, millisText } from '../text.ts';
 import type { Delivery, DeliveryDetail } from '../wire.ts';
 
@@ -33,27 +33,28 @@ export function addEventCommands(stream: Command, bind: Bind): void {
     ),
   );
   bind<ListOptions>(
-    withExamples(events, [
+    events,
+    [
       'stream events str_01JD… --state pending',
       'stream events str_01JD… --subject agent:build-runner --since 2h',
       'stream events str_01JD… set_01JD…',
-    ]),
+    ],
     listOrShow,
   );
-  bind<ListOptions>(
-    withPages(
-      withFilter(
-        stream
-          .command('dead')
-          .description('list the SETs that a receiver did not take, newest first, with its last answer')
-          .argument('<ID>', 'str_…'),
-      ),
+  bindList<Delivery, ListOptions>(
+    bind,
+    withFilter(
+      stream
+        .command('dead')
+        .description('list the SETs that a receiver did not take, newest first, with its last answer')
+        .argument('<ID>', 'str_…'),
     ),
-    (context, options, [id = '']) =>
-      listEvents(context, options, {
-        path: path`/v1/streams/${id}/dead-letters`,
-        empty: 'No dead letters: the receiver took everything, or it is still on its way.',
-      }),
+    ['stream dead str_01JD…', 'stream dead str_01JD… --since 2h'],
+    (context, options, [id = '']) => ({
+      ...eventsOf(context, options),
+      path: path`/v1/streams/${id}/dead-letters`,
+      empty: 'No dead letters: the receiver took everything, or it is still on its way.',
+    }),
   );
 }
 
@@ -81,10 +82,13 @@ async function listOrShow(
   [id = '', jti]: readonly string[],
 ): Promise<ExitCode> {
   if (jti === undefined) {
-    return listEvents(context, options, {
+    const listing: Listing<Delivery> = {
+      ...eventsOf(context, options),
       path: path`/v1/streams/${id}/deliveries`,
       empty: 'No SETs: the stream was sent none lately, and none waits.',
-    });
+    };
+    showPage(context.screen, await readPage<Delivery>(context, listing, options), listing);
+    return exitCodes.done;
   }
   const given = (['state', 'event', 'subject', 'signal', 'since'] as const).find(
     (name) => options[name] !== undefined,
@@ -98,27 +102,22 @@ async function listOrShow(
   return exitCodes.done;
 }
 
-async function listEvents(
+const eventsOf = (
   context: CommandContext,
-  options: ListOptions,
-  list: { readonly path: string; readonly empty: string },
-): Promise<ExitCode> {
-  const page = await readPage<Delivery>(context, list.path, filterOf(options, context), options);
-  showPage(context.screen, page, {
-    header: ['made', 'event', 'about', 'state', 'attempts', 'set', 'answer'],
-    cells: (one) => [
-      millisText(one.created_at_ms),
-      shortName(one.event_type),
-      aboutText(one),
-      one.state,
-      String(one.attempts),
-      one.jti,
-      answerText(one),
-    ],
-    empty: list.empty,
-  });
-  return exitCodes.done;
-}
+  options: FilterOptions,
+): Pick<Listing<Delivery>, 'query' | 'header' | 'cells'> => ({
+  query: filterOf(options, context),
+  header: ['made', 'event', 'about', 'state', 'attempts', 'set', 'answer'],
+  cells: (one) => [
+    millisText(one.created_at_ms),
+    shortName(one.event_type),
+    aboutText(one),
+    one.state,
+    String(one.attempts),
+    one.jti,
+    answerText(one),
+  ],
+});
 
 const linesOf = (one: DeliveryDetail): readonly string[] => [
   ...fields({

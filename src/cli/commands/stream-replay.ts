@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { parseTime, several } from '../arguments.ts';
-import { type Bind, type CommandContext, withExamples } from '../command.ts';
+import type { Bind, CommandContext } from '../command.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { path } from '../hub.ts';
 
@@ -14,17 +14,15 @@ type ReplayOptions = {
 /** `stream replay|sample`: what is sent again, and what is sent to try it out. */
 export function addReplayCommands(stream: Command, bind: Bind): void {
   bind<ReplayOptions>(
-    withExamples(
-      stream
-        .command('replay')
-        .description('send dead SETs again: the same bytes')
-        .argument('<ID>', 'str_…')
-        .option('--set <jti>', 'only this one (may be repeated)', several)
-        .option('--from <time>', 'made at or after this time, such as 2026-11-24T12:00:00Z')
-        .option('--until <time>', 'made at or before this time')
-        .option('--dry-run', 'only count them'),
-      ['stream replay str_01JD… --dry-run', 'stream replay str_01JD… --from 2026-11-24T12:00:00Z'],
-    ),
+    stream
+      .command('replay')
+      .description('send dead SETs again: the same bytes')
+      .argument('<ID>', 'str_…')
+      .option('--set <jti>', 'only this one (may be repeated)', several)
+      .option('--from <time>', 'made at or after this time, such as 2026-11-24T12:00:00Z')
+      .option('--until <time>', 'made at or before this time')
+      .option('--dry-run', 'only count them'),
+    ['stream replay str_01JD… --dry-run', 'stream replay str_01JD… --from 2026-11-24T12:00:00Z'],
     replay,
   );
   bind(
@@ -32,6 +30,7 @@ export function addReplayCommands(stream: Command, bind: Bind): void {
       .command('sample')
       .description('send one of each event that the stream delivers, about sample@example.com')
       .argument('<ID>', 'str_…'),
+    ['stream sample str_01JD…'],
     sample,
   );
 }

@@ -3,10 +3,10 @@ import { defaultSubjects, deliveryMethods, signingAlgorithms } from '../../core/
 import type { JsonObject } from '../../core/vocabulary.ts';
 import { parseSpan, readTextFile, several } from '../arguments.ts';
 import { wrongUsage } from '../cli-problem.ts';
-import { type Bind, type CommandContext, withExamples } from '../command.ts';
+import type { Bind, CommandContext } from '../command.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { path } from '../hub.ts';
-import { type PageOptions, readPage, showPage, withPages } from '../list.ts';
+import { bindList, type Listing, type PageOptions } from '../list.ts';
 import { fields, millisText, spanText } from '../text.ts';
 import type { Stream } from '../wire.ts';
 import { addEventCommands } from './stream-events.ts';
@@ -27,13 +27,17 @@ type StatusOptions = { readonly reason?: string; readonly drop?: true };
 
 export function addStreamCommands(program: Command, bind: Bind): void {
   const stream = program.command('stream').description('what the hub sends to downstream receivers (SSF)');
-  bind<ListOptions>(
-    withPages(
-      stream.command('list').description('list streams').option('--receiver <name>', 'of this receiver'),
-    ),
+  bindList<Stream, ListOptions>(
+    bind,
+    stream.command('list').description('list streams').option('--receiver <name>', 'of this receiver'),
+    ['stream list', 'stream list --receiver siem'],
     list,
   );
-  bind(stream.command('show').description('show a stream').argument('<ID>', 'str_…'), show);
+  bind(
+    stream.command('show').description('show a stream').argument('<ID>', 'str_…'),
+    ['stream show str_01JD…'],
+    show,
+  );
   addCreate(stream, bind);
   bind<StatusOptions>(
     stream
@@ -42,6 +46,7 @@ export function addStreamCommands(program: Command, bind: Bind): void {
       .argument('<ID>', 'str_…')
       .option('--reason <text>', 'told to the receiver')
       .option('--drop', 'hold nothing for later: disable it'),
+    ['stream pause str_01JD… --reason "moving house"'],
     pause,
   );
   bind<StatusOptions>(
@@ -50,6 +55,7 @@ export function addStreamCommands(program: Command, bind: Bind): void {
       .description('let a stream go on; its receiver is told')
       .argument('<ID>', 'str_…')
       .option('--reason <text>', 'told to the receiver'),
+    ['stream resume str_01JD…'],
     resume,
   );
   bind(
@@ -57,10 +63,12 @@ export function addStreamCommands(program: Command, bind: Bind): void {
       .command('delete')
       .description('delete a stream, with all that waits in it; its receiver is not told')
       .argument('<ID>', 'str_…'),
+    ['stream delete str_01JD…'],
     remove,
   );
   bind(
     stream.command('verify').description('send a verification event over it').argument('<ID>', 'str_…'),
+    ['stream verify str_01JD…'],
     verify,
   );
   addEventCommands(stream, bind);
@@ -80,24 +88,22 @@ function addCreate(stream: Command, bind: Bind): void {
     .addOption(new Option('--default-subjects <whom>', 'whom it has at first').choices(defaultSubjects))
     .option('--inactivity-timeout <span>', 'without activity for so long it is paused');
   bind<CreateOptions>(
-    withExamples(create, [
+    create,
+    [
       'stream create --receiver siem --event session-revoked --event credential-change',
       'stream create --receiver siem --push https://siem.example/sets --authorization-file ./siem.secret',
-    ]),
+    ],
     make,
   );
 }
 
-async function list(context: CommandContext, options: ListOptions): Promise<ExitCode> {
-  const { receiver } = options;
-  const query = receiver === undefined ? {} : { receiver };
-  showPage(context.screen, await readPage<Stream>(context, '/v1/streams', query, options), {
-    header: ['stream', 'receiver', 'status', 'goes', 'description'],
-    cells: (stream) => [stream.id, stream.receiver, stream.status, wayOf(stream), stream.description ?? ''],
-    empty: 'No streams.',
-  });
-  return exitCodes.done;
-}
+const list = (_: CommandContext, { receiver }: ListOptions): Listing<Stream> => ({
+  path: '/v1/streams',
+  query: { receiver },
+  header: ['stream', 'receiver', 'status', 'goes', 'description'],
+  cells: (stream) => [stream.id, stream.receiver, stream.status, wayOf(stream), stream.description ?? ''],
+  empty: 'No streams.',
+});
 
 async function show(
   { connect, screen }: CommandContext,

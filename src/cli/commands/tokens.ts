@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
 import type { JsonObject } from '../../core/vocabulary.ts';
 import { parseSpan, several } from '../arguments.ts';
-import { type Bind, type CommandContext, withExamples } from '../command.ts';
+import type { Bind, CommandContext } from '../command.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { path } from '../hub.ts';
-import { type PageOptions, readPage, showPage, withPages } from '../list.ts';
+import { bindList, type Listing } from '../list.ts';
 import { fields, millisText } from '../text.ts';
 import type { NewToken, Token } from '../wire.ts';
 
@@ -18,8 +18,12 @@ type CreateOptions = {
 
 export function addTokenCommands(program: Command, bind: Bind): void {
   const token = program.command('token').description('who may call the hub');
-  bind<PageOptions>(withPages(token.command('list').description('list tokens, never their secrets')), list);
-  bind(token.command('show').description('show a token, never its secret').argument('<ID>', 'tok_…'), show);
+  bindList(bind, token.command('list').description('list tokens, never their secrets'), ['token list'], list);
+  bind(
+    token.command('show').description('show a token, never its secret').argument('<ID>', 'tok_…'),
+    ['token show tok_01JD…'],
+    show,
+  );
   const createCommand = token
     .command('create')
     .description('make a token; prints its secret, this once')
@@ -30,9 +34,8 @@ export function addTokenCommands(program: Command, bind: Bind): void {
     .option('--expires <span>', 'after so long, such as 90d')
     .option('--point <point>', 'the enforcement point it is for; goes with the scope point');
   bind<CreateOptions>(
-    withExamples(createCommand, [
-      'token create splunk --scope signals.write --scope signals.read --expires 90d',
-    ]),
+    createCommand,
+    ['token create splunk --scope signals.write --scope signals.read --expires 90d'],
     create,
   );
   bind(
@@ -40,18 +43,17 @@ export function addTokenCommands(program: Command, bind: Bind): void {
       .command('revoke')
       .description('revoke a token at once; feeds opened with it are cut')
       .argument('<ID>', 'tok_…'),
+    ['token revoke tok_01JD…'],
     revoke,
   );
 }
 
-async function list(context: CommandContext, options: PageOptions): Promise<ExitCode> {
-  showPage(context.screen, await readPage<Token>(context, '/v1/tokens', {}, options), {
-    header: ['token', 'holder', 'state', 'last used', 'scopes'],
-    cells: (token) => [token.id, token.actor, stateOf(token), lastUseOf(token), token.scopes.join(' ')],
-    empty: 'No tokens.',
-  });
-  return exitCodes.done;
-}
+const list = (): Listing<Token> => ({
+  path: '/v1/tokens',
+  header: ['token', 'holder', 'state', 'last used', 'scopes'],
+  cells: (token) => [token.id, token.actor, stateOf(token), lastUseOf(token), token.scopes.join(' ')],
+  empty: 'No tokens.',
+});
 
 async function show(
   { connect, screen }: CommandContext,

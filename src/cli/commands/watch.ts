@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { type Bind, type CommandContext, withExamples } from '../command.ts';
+import type { Bind, CommandContext } from '../command.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { watchAll } from '../watch/watch.ts';
 
@@ -8,10 +8,10 @@ export function addWatchCommand(program: Command, bind: Bind): void {
     .command('watch')
     .summary('follow signals, revocations, receipts and reports live')
     .description(
-      'One line each, until Ctrl-C: what was said, what is refused because of it, which points confirmed,\n' +
+      'One line each, until Ctrl-C: what was said, what is refused because of it, which points confirmed, ' +
         'and what they refused. Goes on by itself when the hub was away. Shows what the token may read.',
     );
-  bind(withExamples(command, ['watch', 'watch --json | jq -c \'select(.kind == "enforcement")\'']), watch);
+  bind(command, ['watch', 'watch --json | jq -c \'select(.kind == "enforcement")\''], watch);
 }
 
 async function watch(context: CommandContext): Promise<ExitCode> {

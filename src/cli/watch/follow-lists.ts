@@ -37,7 +37,8 @@ export const followReports = (watching: Watching, memory: Memory): Promise<void>
 async function watchPoints({ hub, stop, note, nowMs, see }: Watching, signalId: string): Promise<void> {
   const told = new Map<string, string>();
   const last = await followEnforcement(hub, signalId, {
-    stop: AbortSignal.any([stop, AbortSignal.timeout(followMs)]),
+    stop,
+    atMostMs: followMs,
     onTrouble: note,
     onState({ instances }) {
       for (const instance of instances) {

@@ -101,13 +101,29 @@ describe('where tokens are got', () => {
     const from = upstream.requests.length;
     await done(list({ authorizationServer }));
     expect(placesOf(from)).toEqual(['server-metadata', 'openid-metadata', 'token', 'streams']);
+    upstream.misbehave('openid-metadata', { kind: 'answers', status: 500 });
+    expect(await failure(list({ authorizationServer }))).toMatchObject({ status: 500 });
     upstream.misbehave('openid-metadata', lies({ issuer: `${authorizationServer}/` }));
     expect((await failure(list({ authorizationServer }))).text).toContain('cannot be used');
   });
 
-  it('RFC 8414 §3.3: issuers are compared as text, not as URLs', async () => {
+  it('RFC 8414 §3.3, RFC 9728 §3.3: issuers and resources are compared as text, not as URLs', async () => {
+    const resource = `${upstream.issuer.replace('http:', 'HTTP:')}/streams`;
+    upstream.misbehave('resource-metadata', lies({ resource }));
+    expect((await failure(list())).text).toContain('The metadata of the protected resource is of another.');
+    upstream.behave();
     const authorizationServer = upstream.authorizationServer.replace('http:', 'HTTP:');
     expect((await failure(list({ authorizationServer }))).text).toContain('of another issuer');
+  });
+
+  it('a server that gave a token is not looked for again', async () => {
+    const client = open();
+    const { endpoints } = await done(client.discover());
+    await done(client.listStreams(endpoints));
+    upstream.tokens.revoke();
+    const from = upstream.requests.length;
+    await done(client.listStreams(endpoints));
+    expect(placesOf(from)).toEqual(['streams', 'token', 'streams']);
   });
 
   it('a server that failed is looked for again', async () => {

@@ -108,8 +108,10 @@ describe('§3.1: session revocation', () => {
       [risc('credential-compromise'), named('build-runner')],
       [caep('session-revoked'), named('child')],
     ]);
-    expect((await told(other)).map(({ sub_id }) => sub_id)).toEqual([
-      { format: 'complex', application: named('child') },
+    expect((await told(other)).map(({ type, sub_id }) => [type, sub_id])).toEqual([
+      [caep('session-revoked'), { format: 'complex', application: named('build-runner') }],
+      [caep('session-revoked'), named('build-runner')],
+      [caep('session-revoked'), { format: 'complex', application: named('child') }],
     ]);
   });
 

@@ -63,10 +63,15 @@ describe('SSF 1.0 §7.2.1: where the metadata is', () => {
   });
 
   it('an issuer that no Transmitter can have is told before anybody is called', async () => {
-    expect(await failure(clients.open({ issuer: 'http://tr.example' }).discover())).toMatchObject({
-      step: 'discover',
-      text: expect.stringContaining('https'),
-    });
+    const from = upstream.requests.length;
+    for (const issuer of ['http://tr.example', 'tr.example']) {
+      const client = clients.open({ issuer, metadataUrl: upstream.metadataUrl });
+      expect(await failure(client.discover())).toMatchObject({
+        step: 'discover',
+        text: expect.stringContaining('https'),
+      });
+    }
+    expect(upstream.requests).toHaveLength(from);
   });
 
   it('over TLS, by an authority that the operator trusts', async () => {

@@ -154,6 +154,22 @@ forEachDatabase('SETs about a stream', (fixture) => {
       expect(await updatesOf()).toEqual([{ status: 'paused', reason: 'no activity for 60 seconds' }]);
     });
 
+    it('§8.1.1: an operator who enables it, or sets the time, gives it that time anew', async () => {
+      const changeAt = (atMs: number, body: object) => all.operation.change(stream.id, body, { ...by, atMs });
+      const statusAt = async (atMs: number) => {
+        all.clock.atMs = atMs;
+        await all.pauseInactive(never);
+        return (await all.store.find(stream.id))?.status;
+      };
+      expect(await statusAt(streamAtMs + 60_001)).toBe('paused');
+      await changeAt(streamAtMs + 100_000, { status: 'enabled' });
+      expect(await statusAt(streamAtMs + 160_000)).toBe('enabled');
+      await changeAt(streamAtMs + 160_000, { inactivity_timeout: 100 });
+      expect(await statusAt(streamAtMs + 260_000)).toBe('enabled');
+      await changeAt(streamAtMs + 260_000, { description: 'no activity of anybody' });
+      expect(await statusAt(streamAtMs + 260_001)).toBe('paused');
+    });
+
     it.each([
       ['reads it', 'show'],
       ['reads its status', 'status'],

@@ -1,8 +1,12 @@
 import { generateKeyPairSync, sign } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { keySetCooldownMs, keySetFreshMs, keySetStaleMaxMs } from '../../../src/enforcement/jwks.ts';
 import { fetchKeySet, metadataUris } from '../../../src/enforcement/jwks-fetch.ts';
 import { createTokenVerifier } from '../../../src/enforcement/token.ts';
+import { keepCollecting } from '../../support/collect-garbage.ts';
 import { type AnIssuer, aSigningKey, anIssuer, audience } from './an-issuer.ts';
 
 let issuer: AnIssuer;
@@ -230,4 +234,19 @@ describe('fetching keys', () => {
     issuer.answer(answer);
     await expect(fetchKeySet({ url: issuer.url })).rejects.toThrow(says);
   });
+
+  it('an answer that stops after its head, though memory is collected meanwhile', async () => {
+    const stalled = createServer((_, response) => void response.writeHead(200).write('{')).listen(
+      0,
+      '127.0.0.1',
+    );
+    await once(stalled, 'listening');
+    const { port } = stalled.address() as AddressInfo;
+    const stopCollecting = keepCollecting();
+    const fetched = fetchKeySet({ url: issuer.url, jwks_uri: `http://127.0.0.1:${port}/` });
+    await expect(fetched).rejects.toMatchObject({ name: 'AbortError' });
+    stopCollecting();
+    stalled.closeAllConnections();
+    stalled.close();
+  }, 30_000);
 });

@@ -60,10 +60,37 @@ describe('an agent that is protected', () => {
   });
 });
 
+describe('the identities of a protected agent', () => {
+  const own = [
+    { iss, client_id: 'safe' },
+    { iss, sub: 'safe' },
+  ];
+  const change = (body: object, token?: string) =>
+    hub.call('PATCH', '/v1/agents/safe', { body, ...(token && { token }) });
+
+  it('are taken away by admin only, whoever may add to them: what is none of them is not protected', async () => {
+    await add({ name: 'safe', protected: true, identities: own });
+    const refused = { status: 403, code: 'insufficient-scope', errors: [{ path: '/identities' }] };
+    expect((await change({ identities: own.slice(1) }, registrar)).body).toMatchObject(refused);
+    expect((await change({ identities: [] }, registrar)).body).toMatchObject(refused);
+    const retired = await hub.call('POST', '/v1/agents/safe/retire', { token: registrar });
+    expect(retired.body).toMatchObject(refused);
+    expect((await hub.call('GET', '/v1/agents/safe')).body).toMatchObject({
+      status: 'active',
+      identities: own,
+    });
+    const more = [...own, { iss, client_id: 'safe-2' }];
+    expect((await change({ identities: more }, registrar)).status).toBe(200);
+    expect((await change({ identities: own.slice(1) })).status).toBe(200);
+  });
+});
+
 describe('bad input', () => {
   it.each([
     [{ name: 'a b' }, '/name'],
     [{ name: 'x', identities: [{ format: 'email', email: 'a@example.com' }] }, '/identities/0'],
+    [{ name: 'x', identities: [{ iss }] }, '/identities/0'],
+    [{ name: 'x', identities: [{ workload: 'spiffe://example.org/*' }] }, '/identities/0'],
     [{ name: 'x', links: [{ jkt: 'x' }] }, '/links/0'],
     [{ name: 'x', parents: ['../etc'] }, '/parents/0'],
     [{ name: 'x', surname: 'y' }, '/surname'],
@@ -74,6 +101,17 @@ describe('bad input', () => {
       expect.objectContaining({ path: expect.stringContaining(path) as unknown }),
     ]);
   });
+});
+
+it('DESIGN §5: no identity and no link is everybody of an issuer: a kill that binds late would ask no person', async () => {
+  const subject = { format: 'email', email: 'everybody@example.com' };
+  await hub.call('POST', '/v1/signals', { body: { event: 'account-disabled', subject } });
+  const linked = await hub.call('PUT', '/v1/identity-links', { body: { subject, match: { iss } } });
+  expect(linked.body).toMatchObject({ code: 'invalid-request', errors: [{ path: '/match' }] });
+  const learnt = await hub.call('POST', '/v1/agents/runner/identities', { body: { identity: { iss } } });
+  expect(learnt.body).toMatchObject({ code: 'invalid-request', errors: [{ path: '/identity' }] });
+  const { body } = await hub.call('POST', '/v1/check', { body: { iss, client_id: 'anybody' } });
+  expect(body['effect']).toBe('allow');
 });
 
 it('an issuer is known to the next request: its name may be left out at once', async () => {

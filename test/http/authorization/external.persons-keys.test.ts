@@ -5,10 +5,13 @@ import { aSigningKey, type SigningKey } from '../../enforcement/token/an-issuer.
 import * as external from './an-external-client.ts';
 
 let laterMs = 0;
+let aheadMs = 0;
+let perReadMs = 0;
 let setting: Awaited<ReturnType<typeof external.aHubThatTrusts>>;
 beforeAll(async () => {
   const monotonicMs = () => systemClock.monotonicMs() + laterMs;
-  setting = await external.aHubThatTrusts({ ...systemClock, monotonicMs });
+  const nowMs = () => systemClock.nowMs() + (aheadMs += perReadMs);
+  setting = await external.aHubThatTrusts({ nowMs, monotonicMs });
 });
 afterAll(() => setting?.stop());
 
@@ -21,6 +24,19 @@ const aToken = (
 ) => external.tokenOf(setting.hub, from, made, claims, key);
 const audit = (token: string) => external.audit(setting.hub, token);
 const outcome = (token: string) => external.outcomeOf(setting.hub, token);
+
+it('a token that becomes good while it is looked at is good or not, and no mistake of the hub', async () => {
+  const made = await letIn();
+  const statuses = new Set<unknown>();
+  for (let seconds = 5; seconds < 30; seconds += 1) {
+    const iat = Math.floor(Date.now() / 1_000) + seconds;
+    const token = await aToken(made, { iat, exp: iat + 300 });
+    perReadMs = 1_000;
+    statuses.add((await audit(token)).status);
+    [perReadMs, aheadMs] = [0, 0];
+  }
+  expect(statuses).toEqual(new Set([200, 401]));
+});
 
 describe('persons', () => {
   const held = async () => {

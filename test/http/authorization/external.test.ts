@@ -115,6 +115,14 @@ describe('who is not let in', () => {
     expect(JSON.stringify(answers)).not.toContain(revoked.id);
   });
 
+  it.each([{ sub: 'a\u0000b' }, { client_id: 'a\u0000b' }, { client_id: '\ud800' }])(
+    '403: who is called as nobody can be let in: %j',
+    async (claims) => {
+      const answer = await audit(await aToken({ named: 'nobody' }, claims));
+      expect([answer.status, answer.body['reason']]).toEqual([403, 'insufficient-scope']);
+    },
+  );
+
   it.each([
     ['another audience', { aud: 'https://api.example' }, 'invalid-token'],
     ['no audience', { aud: undefined }, 'invalid-token'],
@@ -124,6 +132,26 @@ describe('who is not let in', () => {
     ['one bound to a certificate', { cnf: { 'x5t#S256': 'a'.repeat(43) } }, 'unsupported-binding'],
   ])('401: %s', async (_name, claims, reason) => {
     expect(await outcome(await aToken(await letIn(), claims))).toEqual([401, reason]);
+  });
+
+  it('RFC 9068 §2.2.3, RFC 6750 §3.1: 403: a token without scope grants nothing, and is told what its client may have', async () => {
+    const made = await letIn({ scopes: ['audit.read', 'ssf.read'] });
+    for (const claims of [{ scope: undefined }, { scope: '' }, { scope: undefined, scp: [] }]) {
+      const answer = await audit(await aToken(made, claims));
+      expect([answer.status, answer.body['code']]).toEqual([403, 'insufficient-scope']);
+      expect(answer.body['detail']).toMatch(/has no scope \(scope, scp\)/);
+      expect(answer.headers.get('www-authenticate')).toMatch(
+        /Bearer error="insufficient_scope", error_description="The access token has no scope [^"]+", scope="audit.read ssf.read"/,
+      );
+    }
+    expect((await audit(await aToken(made, { scope: undefined, scp: ['audit.read'] }))).status).toBe(200);
+  });
+
+  it('RFC 8705: 401: one bound to a certificate is told what would do', async () => {
+    const answer = await audit(await aToken(await letIn(), { cnf: { 'x5t#S256': 'a'.repeat(43) } }));
+    expect(answer.headers.get('www-authenticate')).toMatch(
+      /Bearer error="invalid_token", error_description="[^"]*certificate \(RFC 8705\)[^"]*bound to a key by DPoP is/,
+    );
   });
 
   it('401: signed by another key than the issuer lists, or said to be ours', async () => {

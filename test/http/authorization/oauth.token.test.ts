@@ -147,6 +147,15 @@ describe('POST /oauth/token: refusals of RFC 6749 §5.2', () => {
     expect(await refusedToken(hub, made)).toBe('401 invalid_client');
   });
 
+  it.each(['a\u0000b', '\ud800', "a'b", 'x'.repeat(20_000)])(
+    '401 invalid_client: a client_id that no client can have, whatever its characters: %j',
+    async (client_id) => {
+      const body = new URLSearchParams({ grant_type: 'client_credentials', client_id, client_secret: 'x' });
+      const answer = await fetch(`${hub.url}/oauth/token`, { method: 'POST', body });
+      expect([answer.status, await answer.json()]).toMatchObject([401, { error: 'invalid_client' }]);
+    },
+  );
+
   it('400 invalid_scope, unsupported_grant_type, invalid_target', async () => {
     const made = await make();
     expect(await refusedToken(hub, made, { scope: 'admin' })).toBe('400 invalid_scope');

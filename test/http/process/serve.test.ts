@@ -6,10 +6,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { embeddedTemplate } from '../../support/databases.ts';
+import { hubProgram } from '../../support/hub-process.ts';
 
 const root = join(import.meta.dirname, '../../..');
 let dataDir: string;
+let program: string;
 beforeAll(async () => {
+  program = await hubProgram();
   dataDir = mkdtempSync(join(tmpdir(), 'caep-hub-serve-'));
   cpSync(await embeddedTemplate(), join(dataDir, 'db'), { recursive: true });
 });
@@ -23,7 +26,7 @@ type Served = {
 };
 
 function serve(environment: Record<string, string>): Served {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'src/main.ts', 'serve'], {
+  const child = spawn(process.execPath, [program, 'serve'], {
     cwd: root,
     env: { PATH: process.env['PATH'], PORT: '0', DATA_DIR: dataDir, ...environment },
   });

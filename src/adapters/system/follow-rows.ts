@@ -1,0 +1,42 @@
+import type { Announcer, FollowedRows, Topic } from '../../pipeline/ports.ts';
+
+/** Changes whose announcement was lost are found after so long. */
+const rereadMs = 5_000;
+
+/** Reads once before it resolves, then follows `topic`; every `rereadMs` in case an announcement was lost. */
+export async function followRows<Row>(options: {
+  readonly list: () => Promise<readonly Row[]>;
+  readonly topic: Topic;
+  readonly announcer: Pick<Announcer, 'subscribe'>;
+  readonly onError: (cause: unknown) => void;
+}): Promise<FollowedRows<Row>> {
+  const listeners: (() => void)[] = [];
+  let known: readonly Row[] = [];
+  let reads = 0;
+  let applied = 0;
+
+  async function refresh(): Promise<void> {
+    const read = ++reads;
+    const listed = await options.list();
+    // An older read that arrives late must not undo a newer one.
+    if (read < applied) return;
+    applied = read;
+    known = listed;
+    for (const listener of listeners) listener();
+  }
+  const refreshQuietly = () => void refresh().catch(options.onError);
+
+  await refresh();
+  const unsubscribe = options.announcer.subscribe(options.topic, refreshQuietly);
+  const timer = setInterval(refreshQuietly, rereadMs);
+  timer.unref();
+  return {
+    all: () => known,
+    onRead: (listener) => void listeners.push(listener),
+    refresh,
+    close() {
+      clearInterval(timer);
+      unsubscribe();
+    },
+  };
+}
