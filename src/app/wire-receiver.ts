@@ -4,6 +4,8 @@ import { createFetchIssuerKeys } from '../authorization/fetch-issuer-keys.ts';
 import type { SetErrorCode } from '../core/received-set.ts';
 import type { HubServer } from '../http/server.ts';
 import { createAcceptSet } from '../receiver/accept-set.ts';
+import { pollNow } from '../receiver/poll-now.ts';
+import { pollNowRoute } from '../receiver/poll-routes.ts';
 import { createPoller } from '../receiver/poller.ts';
 import type { TransmitterClient, Upstream, UpstreamStore } from '../receiver/ports.ts';
 import { pushRoutes } from '../receiver/push-routes.ts';
@@ -65,17 +67,21 @@ export async function wireReceiver(server: HubServer, hub: Hub, needs: ReceiverN
     onAnswer: watch.answered,
   });
   await server.register(pushRoutes, { find: directory.byId, accept, noteRefusal: watch.refused });
-  const poller = createPoller({
-    directory,
+  const polling = {
     store,
     clientOf,
     accept,
+    onError: ({ name }: Upstream, err: unknown) =>
+      log.warn({ err, upstream: name }, 'an upstream was not polled; it is tried again'),
+  };
+  const poller = createPoller({
+    ...polling,
+    directory,
     holder: randomUUID(),
     nowMs,
     chance: Math.random,
-    onError: ({ name }, err) =>
-      log.warn({ err, upstream: name }, 'an upstream was not polled; it is tried again'),
   });
+  await server.register(pollNowRoute, { pollNow: (name) => pollNow(name, polling) });
   closers.add('polls of upstreams', () => poller.close());
   return {
     directory,

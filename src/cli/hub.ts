@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { FieldError } from '../core/problem.ts';
 import { CliProblem, isCliProblem } from './cli-problem.ts';
 import type { Connection } from './connection.ts';
-import { exitCodes } from './exit-codes.ts';
+import { type ExitCode, exitCodes } from './exit-codes.ts';
 import { readLimited } from './read-limited.ts';
 
 /** The hub over its HTTP API. Every method throws `CliProblem` for a refusal and for a hub that does not answer. */
@@ -188,13 +188,19 @@ type ProblemBody = {
 
 function toProblem(status: number, body: unknown, connection: Connection): CliProblem {
   const { code = `status-${status}`, title, detail, hint, errors } = (body ?? {}) as ProblemBody;
-  const exitCode = status === 500 ? exitCodes.bug : status > 500 ? exitCodes.unreachable : exitCodes.refused;
+  const exitCode = exitCodeOf(status, code);
   const ours = status === 401 ? tokenHint(connection) : undefined;
   const next = [hint, ours].filter((text) => text !== undefined).join(' ');
   return new CliProblem(exitCode, code, detail ?? title ?? `The hub answers ${status}.`, {
     ...(next !== '' && { hint: next }),
     ...(Array.isArray(errors) && { errors }),
   });
+}
+
+/** A Transmitter that does not do what it was asked is no hub that is away. */
+function exitCodeOf(status: number, code: string): ExitCode {
+  if (status === 500) return exitCodes.bug;
+  return status > 500 && code !== 'upstream-failed' ? exitCodes.unreachable : exitCodes.refused;
 }
 
 const tokenHint = ({ tokenFrom }: Connection): string =>

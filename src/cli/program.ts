@@ -8,6 +8,7 @@ import { addSourceCommands } from './commands/sources.ts';
 import { addIssuerCommands } from './commands/issuers.ts';
 import { addKeyCommands } from './commands/keys.ts';
 import { addStreamCommands } from './commands/streams.ts';
+import { addUpstreamCommands } from './commands/upstreams.ts';
 import { addTokenCommands } from './commands/tokens.ts';
 import { addClientCommands } from './commands/clients.ts';
 import { addAuditCommands } from './commands/audit.ts';
@@ -101,6 +102,7 @@ function createProgram(bind: Bind, screen: Screen, surroundings: Surroundings): 
   addSourceCommands(program, bind);
   addIssuerCommands(program, bind);
   addStreamCommands(program, bind);
+  addUpstreamCommands(program, bind);
   addTokenCommands(program, bind);
   addClientCommands(program, bind);
   addKeyCommands(program, bind);

@@ -14,6 +14,9 @@ import type { AddedPointReply, PointReply, toEnforcementReply } from '../points/
 import type { CheckReply, RevocationReply } from '../revocations/schemas.ts';
 import type { SourceReply } from '../sources/schemas.ts';
 import type { KeyReply, RotationReply } from '../transmitter/key-schemas.ts';
+import type { NewUpstreamReply, RemovedReply, UpstreamReply } from '../receiver/upstream-schemas.ts';
+import type { SetReply } from '../receiver/sets-routes.ts';
+import type { TestedReply, VerifiedReply } from '../receiver/step-routes.ts';
 import type { StreamReply } from '../transmitter/admin-schemas.ts';
 import type { DeliveryDetailReply, DeliveryReply } from '../transmitter/delivery-schemas.ts';
 
@@ -55,6 +58,12 @@ export type Source = Static<typeof SourceReply>;
 export type Stream = Static<typeof StreamReply>;
 export type Delivery = Static<typeof DeliveryReply>;
 export type DeliveryDetail = Static<typeof DeliveryDetailReply>;
+export type Upstream = UpstreamReply;
+export type NewUpstream = Static<typeof NewUpstreamReply>;
+export type RemovedUpstream = Static<typeof RemovedReply>;
+export type VerifiedUpstream = Static<typeof VerifiedReply>;
+export type TestedUpstream = Static<typeof TestedReply>;
+export type ReceivedSet = Static<typeof SetReply>;
 export type Issuer = Static<typeof IssuerReply>;
 export type CallerIssuer = Static<typeof CallerIssuerReply>;
 export type Token = Static<typeof TokenReply>;

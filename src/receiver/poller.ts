@@ -34,6 +34,9 @@ export type PollerPorts = {
   readonly onError: (upstream: Upstream, error: unknown) => void;
 };
 
+/** What taking SETs in asks of the world. */
+export type TakeInPorts = Pick<PollerPorts, 'accept' | 'onError'>;
+
 /** What the next poll says of what came before: taken, or why not. Nothing of it is lost that would not come again. */
 type Said = {
   readonly acks: readonly string[];
@@ -135,7 +138,7 @@ async function pollOnce(
 }
 
 /** All at once: those about one subject keep their order, and the rest share transactions. */
-async function takeIn(ports: PollerPorts, upstream: Upstream, { sets }: PolledSets): Promise<Said> {
+export async function takeIn(ports: TakeInPorts, upstream: Upstream, { sets }: PolledSets): Promise<Said> {
   const acks: string[] = [];
   const setErrs = new Map<string, { err: SetErrorCode; description: string }>();
   const failures: unknown[] = [];

@@ -10,7 +10,7 @@ export type SetsRoutesOptions = {
   readonly sets: Pick<ReceivedSetStore, 'list'>;
 };
 
-const SetReply = Type.Object({
+export const SetReply = Type.Object({
   jti: Type.String(),
   received_at_ms: Type.Integer(),
   event_type: Type.String(),

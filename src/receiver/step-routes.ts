@@ -30,6 +30,22 @@ const RemoteStream = Type.Unsafe<object>(
 );
 const StatusReply = Type.Object({ status: Type.String(), reason: Type.Optional(Type.String()) });
 
+export const VerifiedReply = Type.Object({
+  verified: Type.Boolean({ description: 'It came. False: not yet; `upstream` says how it goes on.' }),
+  upstream: UpstreamReply,
+});
+
+export const TestedReply = Type.Object({
+  ok: Type.Boolean({ description: 'No step failed.' }),
+  steps: Type.Array(
+    Type.Object({
+      step: Type.Enum([...testSteps]),
+      outcome: Type.Enum(['ok', 'failed', 'skipped']),
+      text: Type.String(),
+    }),
+  ),
+});
+
 const connectUpstream = {
   config,
   schema: {
@@ -132,10 +148,7 @@ const verifyUpstream = {
       { additionalProperties: false },
     ),
     response: {
-      200: Type.Object({
-        verified: Type.Boolean({ description: 'It came. False: not yet; `upstream` says how it goes on.' }),
-        upstream: UpstreamReply,
-      }),
+      200: VerifiedReply,
     },
   },
 } as const;
@@ -148,16 +161,7 @@ const testUpstream = {
     description: 'Metadata, keys, credentials, stream, status and delivery, each with what was found.',
     params,
     response: {
-      200: Type.Object({
-        ok: Type.Boolean({ description: 'No step failed.' }),
-        steps: Type.Array(
-          Type.Object({
-            step: Type.Enum([...testSteps]),
-            outcome: Type.Enum(['ok', 'failed', 'skipped']),
-            text: Type.String(),
-          }),
-        ),
-      }),
+      200: TestedReply,
     },
   },
 } as const;
