@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { createReceivedSetStore, sweepReceivedSets } from '../adapters/postgres/received-set-store.ts';
+import { followRows } from '../adapters/system/follow-rows.ts';
 import { createFetchIssuerKeys } from '../authorization/fetch-issuer-keys.ts';
 import type { SetErrorCode } from '../core/received-set.ts';
 import type { HubServer } from '../http/server.ts';
@@ -32,12 +33,14 @@ export async function wireReceiver(server: HubServer, hub: Hub, needs: ReceiverN
   const { store, clientOf, signals, tokens } = needs;
   const { nowMs } = clock;
   const sets = createReceivedSetStore({ database });
-  const directory = await createUpstreamDirectory({
-    store,
+  const rows = await followRows({
+    list: store.list,
+    topics: ['configuration', 'tokens'],
     announcer,
     onError: warn(log, 'the upstreams were not read again'),
   });
-  closers.add('upstreams', () => directory.close());
+  closers.add('upstreams', () => rows.close());
+  const directory = createUpstreamDirectory(rows);
   const watch = createAnswerWatch({
     store,
     nowMs,
@@ -79,6 +82,7 @@ export async function wireReceiver(server: HubServer, hub: Hub, needs: ReceiverN
   closers.add('polls of upstreams', () => poller.close());
   return {
     directory,
+    refresh: rows.refresh,
     accept,
     sets,
     sweep: (stop: AbortSignal) => sweepReceivedSets(database, nowMs() - setsKeptMs, stop),
