@@ -20,10 +20,12 @@ CREATE TABLE hub.upstreams (
   last_set_at_ms bigint,
   failure jsonb,
   due_at_ms bigint NOT NULL,                 -- looked after next
+  turn_until_ms bigint NOT NULL DEFAULT 0,   -- somebody looks after it until then
   polled_by text,                            -- the node that polls it
   polled_until_ms bigint NOT NULL DEFAULT 0,
   created_at_ms bigint NOT NULL
 );
+CREATE INDEX upstreams_due ON hub.upstreams (due_at_ms) WHERE NOT paused;
 
 CREATE TABLE hub.received_sets (
   upstream text NOT NULL REFERENCES hub.upstreams (name) ON DELETE CASCADE,

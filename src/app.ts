@@ -28,6 +28,8 @@ import { wireStreams } from './app/wire-streams.ts';
 import { serverTlsOf, wireTls } from './app/wire-tls.ts';
 import { wireTransmitter } from './app/wire-transmitter.ts';
 import { wireTokens } from './app/wire-tokens.ts';
+import { wireReceiver } from './app/wire-receiver.ts';
+import { wireUpstreams } from './app/wire-upstreams.ts';
 
 export type App = {
   /** Listens, and says where. @throws Problem when it cannot; everything is closed then. */
@@ -132,11 +134,15 @@ async function wire(platform: Platform, config: Config, closers: Closers): Promi
   await wireAgents(server, hub, { issuers, signals });
   const streams = await wireStreams(server, hub, oauth.get());
   const transmitter = await wireTransmitter(server, hub, { keys: keys.sets, streams, tokens });
+  const upstreams = await wireUpstreams(server, hub);
+  const receiver = await wireReceiver(server, hub, { ...upstreams, signals, tokens });
   const scheduled = wireSchedule(hub, {
     signals,
     keys,
     streams,
     transmitter,
+    upstreams,
+    receiver,
     sweepUsedProofs: oauth.get().used.sweep,
   });
   transmitter.useQueue(scheduled.at);

@@ -8,6 +8,7 @@ import { takeIssuer } from '../adapters/postgres/own-issuers.ts';
 import { createTokenStore } from '../adapters/postgres/token-store.ts';
 import { createRedisAnnouncer } from '../adapters/redis/announcer.ts';
 import { openRedis, type RedisServer } from '../adapters/redis/connections.ts';
+import { pollFetchLimits } from '../adapters/ssf/poll-sets.ts';
 import type { Clock } from '../adapters/system/clock.ts';
 import type { Closers } from '../adapters/system/closers.ts';
 import { lockDataDir } from '../adapters/system/data-dir-lock.ts';
@@ -46,6 +47,8 @@ export type Platform = {
   readonly outboundAllow: Config['outboundAllow'];
   /** The only way out (invariant 10). */
   readonly fetch: SafeFetch;
+  /** The same way, for polls that a Transmitter answers when it has something. */
+  readonly longFetch: SafeFetch;
   readonly adminTokenPath?: string;
 };
 
@@ -101,19 +104,23 @@ export async function openPlatform(
     deriveKey: createKeyring(secretsKey.secret),
     publicUrl,
     outboundAllow: config.outboundAllow,
-    fetch: await openFetch(config, closers),
+    ...(await openFetches(config, closers)),
     ...(adminToken.path === undefined ? {} : { adminTokenPath: adminToken.path }),
   };
 }
 
-async function openFetch(
+async function openFetches(
   { outboundAllow: allow, extraCaFile }: Config,
   closers: Closers,
-): Promise<SafeFetch> {
+): Promise<Pick<Platform, 'fetch' | 'longFetch'>> {
   const extraCa = extraCaFile === undefined ? undefined : await readExtraCa(extraCaFile);
-  const outgoing = createSafeFetch({ allow, ...(extraCa === undefined ? {} : { extraCa }) });
-  closers.add('outgoing connections', () => outgoing.close());
-  return outgoing.fetch;
+  const options = { allow, ...(extraCa === undefined ? {} : { extraCa }) };
+  const outgoing = createSafeFetch(options);
+  const polling = createSafeFetch({ ...options, limits: pollFetchLimits });
+  closers.add('outgoing connections', async () => {
+    await Promise.all([outgoing.close(), polling.close()]);
+  });
+  return { fetch: outgoing.fetch, longFetch: polling.fetch };
 }
 
 async function openRedisOf(url: Secret, database: Database, log: Log): Promise<RedisServer> {

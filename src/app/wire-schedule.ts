@@ -11,7 +11,9 @@ import type { Hub } from './platform.ts';
 import type { Keys } from './wire-keys.ts';
 import type { Transmitter } from './wire-transmitter.ts';
 import type { Signals } from './wire-signals.ts';
+import type { Receiver } from './wire-receiver.ts';
 import type { Streams } from './wire-streams.ts';
+import type { Upstreams } from './wire-upstreams.ts';
 
 const secondMs = 1_000;
 const minuteMs = 60 * secondMs;
@@ -30,6 +32,8 @@ type ScheduleNeeds = {
   readonly keys: Pick<Keys, 'sweep'>;
   readonly streams: Pick<Streams, 'pauseInactive'>;
   readonly transmitter: Pick<Transmitter, 'wake' | 'sweep' | 'sweepEnded'>;
+  readonly upstreams: Pick<Upstreams, 'wake'>;
+  readonly receiver: Pick<Receiver, 'sweep'>;
   readonly sweepUsedProofs: (stop: AbortSignal) => Promise<void>;
 };
 
@@ -38,7 +42,7 @@ type ScheduleNeeds = {
  * and `/readyz` notes that it has not started.
  */
 export function wireSchedule(hub: Hub, needs: ScheduleNeeds): Scheduled {
-  const { signals, keys, streams, transmitter, sweepUsedProofs } = needs;
+  const { signals, keys, streams, transmitter, upstreams, receiver, sweepUsedProofs } = needs;
   const { database, redis, announcer, clock, log, metrics, parts, closers } = hub;
   const { handle } = signals;
   const { nowMs } = clock;
@@ -64,6 +68,8 @@ export function wireSchedule(hub: Hub, needs: ScheduleNeeds): Scheduled {
     'inactive-streams': every(30 * secondMs, streams.pauseInactive),
     'ended-streams': every(30 * secondMs, transmitter.sweepEnded),
     'settled-deliveries': every(10 * minuteMs, transmitter.sweep),
+    upstreams: every(2 * secondMs, async () => upstreams.wake()),
+    'old-sets': every(60 * minuteMs, receiver.sweep),
     deliver: { run: async () => transmitter.wake() },
     'gone-instances': every(10 * minuteMs, (stop) =>
       forgetInstances({ beforeMs: nowMs() - instancesKeptMs, stop }),

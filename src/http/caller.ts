@@ -17,6 +17,7 @@ export const scopes = [
   'agents.disable',
   'issuers.write',
   'sources.write',
+  'upstreams.write',
   'audit.read',
   'ssf.read',
   'ssf.manage',
@@ -48,7 +49,7 @@ declare module 'fastify' {
     scopes?: readonly Scope[];
     public?: true;
     /** Statuses of refusals beyond those that follow from the schema of the route: for its description. */
-    refuses?: readonly (409 | 410 | 429)[];
+    refuses?: readonly (409 | 410 | 429 | 502)[];
   }
 }
 

@@ -26,6 +26,7 @@ const gauges = {
     help: 'Of each stream: SETs that are pending and dead, 1000 for that many or more; how long the oldest pending one has been due; the most attempts at one.',
     labels: ['stream', 'state'],
   },
+  caep_hub_upstreams: { help: '1 for the state that each upstream is in.', labels: ['upstream', 'state'] },
   caep_hub_held_waiting: { help: 'Signals that wait for a person.', labels: [] },
 } as const;
 

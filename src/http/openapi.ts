@@ -50,6 +50,7 @@ const tags = [
   { name: 'sources', description: 'Who speaks, and the most that this may cause.' },
   { name: 'ssf', description: 'Shared Signals Framework: what receivers do with their streams.' },
   { name: 'streams', description: 'Streams of all receivers, for operators.' },
+  { name: 'upstreams', description: 'Transmitters that the hub listens to.' },
   { name: 'tokens', description: 'Who may call.' },
   { name: 'keys', description: 'What SETs are signed with, and how receivers verify them.' },
   { name: 'clients', description: 'Who may call with access tokens, and whose.' },

@@ -65,6 +65,10 @@ export type Binding = {
   readonly pollUrl?: string;
   /** Members of complex subjects that must be understood. @see SSF 1.0 §7.1 */
   readonly criticalSubjectMembers: readonly string[];
+  /** What its stream carries, as it says; absent: it has no management API. */
+  readonly eventsDelivered?: readonly string[];
+  /** It is asked for a verification event no more often. */
+  readonly minVerificationSeconds?: Seconds;
   readonly boundAtMs: Millis;
 };
 
@@ -77,7 +81,15 @@ export type TransmitterEndpoints = {
 };
 
 /** Where looking after an upstream stands still. */
-export type UpstreamFailure = { readonly atMs: Millis; readonly step: UpstreamStep; readonly text: string };
+export type UpstreamFailure = {
+  readonly atMs: Millis;
+  readonly step: UpstreamStep;
+  readonly text: string;
+  /** In a row, of those who look after it. */
+  readonly attempts?: number;
+  /** No call failed: what was asked for did not come. */
+  readonly isSilence?: true;
+};
 export const upstreamSteps = [
   'discover',
   'authorize',
@@ -129,9 +141,10 @@ export type Change = { readonly actor: string; readonly atMs: Millis; readonly c
 /** What the looking-after found out. What is absent stays as it is; `null` takes away. */
 export type UpstreamProgress = {
   readonly binding?: Binding | null;
-  readonly streamStatus?: { readonly status: string; readonly reason?: string };
+  readonly streamStatus?: { readonly status: string; readonly reason?: string } | null;
   readonly verification?: { readonly state: string; readonly requestedAtMs: Millis };
-  readonly verifiedAtMs?: Millis;
+  /** Ends the waiting for it; `null`: as if it had never been verified. */
+  readonly verifiedAtMs?: Millis | null;
   readonly failure?: UpstreamFailure | null;
   readonly dueAtMs?: Millis;
 };
@@ -224,7 +237,10 @@ export type PollAsk = {
 };
 export type PolledSets = { readonly sets: ReadonlyMap<string, string>; readonly moreAvailable: boolean };
 
-/** One upstream's Transmitter, called with its credentials; a token that it refuses is got anew, once. */
+/**
+ * One upstream's Transmitter, called with its credentials; a token that it refuses is got anew, once. Metadata and streams
+ * of another issuer than that of the settings are failures. @see SSF 1.0 §4.1.6, §7.2.4
+ */
 export type TransmitterClient = {
   discover(): Promise<Called<TransmitterMetadata>>;
   listStreams(endpoints: TransmitterEndpoints): Promise<Called<readonly RemoteStream[]>>;

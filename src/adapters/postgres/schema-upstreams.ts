@@ -21,6 +21,7 @@ export const upstreams = hub.table('upstreams', {
   lastSetAtMs: count('last_set_at_ms'),
   failure: jsonb('failure').$type<UpstreamFailure>(),
   dueAtMs: count('due_at_ms').notNull(),
+  turnUntilMs: count('turn_until_ms').notNull().default(0),
   polledBy: text('polled_by'),
   polledUntilMs: count('polled_until_ms').notNull().default(0),
   createdAtMs: count('created_at_ms').notNull(),

@@ -50,7 +50,7 @@ export function createUpstreamStore(options: {
     async add(upstream, secrets, limits, change) {
       await database.transact(async (tx) => {
         // The source keeps its limits where it is there: it may speak through another door as well.
-        const source = { id: upstream.name, person: undefined, madeFor: contextOf(upstream.name) };
+        const source = { id: upstream.name, person: false, madeFor: contextOf(upstream.name) };
         await ensureSource(tx, { ...source, limits, blamed: 'source' }, change);
         await refuseMore(tx);
         const rows = await tx
@@ -124,7 +124,8 @@ export function createUpstreamStore(options: {
   };
 }
 
-const contextOf = (name: string): string => `upstream ${name}`;
+/** Whose secrets they are. */
+export const contextOf = (name: string): string => `upstream ${name}`;
 
 async function refuseMore(tx: Statements): Promise<void> {
   const [counted] = await tx.select({ all: count() }).from(upstreams);
@@ -185,7 +186,7 @@ const toRow = (upstream: NewUpstream) => ({
 });
 
 /** `null` takes away, what is absent stays. A verification that came takes the waiting for it away. */
-const columnsOf = ({
+export const columnsOf = ({
   binding,
   streamStatus,
   verification,
@@ -196,7 +197,7 @@ const columnsOf = ({
   ...(binding === undefined ? {} : { binding }),
   ...(streamStatus === undefined
     ? {}
-    : { streamStatus: streamStatus.status, streamStatusReason: streamStatus.reason ?? null }),
+    : { streamStatus: streamStatus?.status ?? null, streamStatusReason: streamStatus?.reason ?? null }),
   ...(verification === undefined
     ? {}
     : { verificationState: verification.state, verificationRequestedAtMs: verification.requestedAtMs }),
@@ -214,7 +215,7 @@ const shownOf = ({ settings }: NewUpstream): JsonObject => ({
   managed: settings.unmanaged === undefined,
 });
 
-const toEntry = (
+export const toEntry = (
   action: string,
   target: string,
   { actor, atMs, correlationId }: Change,

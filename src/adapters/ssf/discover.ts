@@ -1,3 +1,4 @@
+import { wellKnownMetadataUrl } from '../../core/metadata-url.ts';
 import type { JsonObject } from '../../core/vocabulary.ts';
 import type {
   Called,
@@ -32,15 +33,10 @@ export async function discover(
   );
 }
 
-/**
- * Between host and path of the issuer, never behind it. `undefined`: no issuer is like that.
- *
- * @see SSF 1.0 §7.2.1
- */
+/** `undefined`: no issuer is like that. */
 export function metadataUrlOf(issuer: string): string | undefined {
   const url = readUrl(issuer);
-  if (url === undefined || url.search !== '') return undefined;
-  return `${url.origin}/.well-known/ssf-configuration${url.pathname.replace(/\/$/, '')}`;
+  return url === undefined || url.search !== '' ? undefined : wellKnownMetadataUrl(url);
 }
 
 const endpointMembers = {
