@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { createReceivedSetStore, sweepReceivedSets } from '../adapters/postgres/received-set-store.ts';
 import { followRows } from '../adapters/system/follow-rows.ts';
 import { createFetchIssuerKeys } from '../authorization/fetch-issuer-keys.ts';
@@ -52,6 +53,7 @@ export async function wireReceiver(server: HubServer, hub: Hub, needs: ReceiverN
   const keys = createSetKeys({
     fetchKeys: createFetchIssuerKeys(hub.fetch),
     clock,
+    pause: delay,
     onTrouble: ({ name }, err) => log.warn({ err, upstream: name }, 'the keys of an upstream cannot be had'),
   });
   directory.onRead(() => {

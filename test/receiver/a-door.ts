@@ -68,6 +68,11 @@ export function aDoor(keys: UpstreamKeys, upstream = anUpstream(), failing?: Pro
       return keys.jwks().keys as never;
     },
     clock,
+    async pause(ms) {
+      const until = monotonicMs + ms;
+      await Promise.resolve();
+      monotonicMs = Math.max(monotonicMs, until);
+    },
     onTrouble: () => undefined,
   });
   const accept = createAcceptSet({
