@@ -69,6 +69,8 @@ export type DeliveryStore = {
     readonly trialFrom: number;
     readonly limit: number;
   }): Promise<readonly ClaimedPush[]>;
+  /** Whose claim still holds, and whose stream still sends: nothing else may leave any more. */
+  findMayLeave(claims: readonly Pick<Claim, 'id' | 'fence'>[]): Promise<ReadonlySet<SetId>>;
   /** Claims still held are held longer. */
   keepClaims(claims: readonly Pick<Claim, 'id' | 'fence'>[], untilMs: Millis): Promise<void>;
   /**

@@ -88,6 +88,14 @@ export function createDeliveryStore(options: {
            WHERE d.state = 'pending' ORDER BY d.seq FOR UPDATE OF d SKIP LOCKED)`);
     },
 
+    async findMayLeave(claims) {
+      const { rows } = await database.db.execute<{ jti: string }>(sql`
+        SELECT d.jti FROM ${claimsOf(claims)} JOIN hub.deliveries d ON d.jti = x.jti AND d.fence = x.fence
+          JOIN hub.streams s ON s.id = d.stream_id
+         WHERE d.state = 'pending' AND ${mayLeave}`);
+      return new Set(rows.map(({ jti }) => setId(jti)));
+    },
+
     async storeSigned(signed, nowMs) {
       const { rows } = await database.db.execute<{ jti: string }>(sql`
         WITH x AS (
