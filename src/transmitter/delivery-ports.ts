@@ -159,7 +159,9 @@ export type DeliveryDetail = DeliveryRecord & { readonly claims: SetClaims; read
  * interrupted goes on when it is asked again. With `dryRun` only counts. After some ten thousand it looks no further, and
  * says that there may be `more`.
  *
- * What a principal was sent meanwhile, or is while this goes on, may arrive before.
+ * What says no longer what holds is not sent again, and stays dead: a later one of the same family, such as that the
+ * account was disabled again, outdates it. Whatever else a principal was sent meanwhile, or is while this goes on, may
+ * arrive before.
  *
  * @throws Problem `stream-not-enabled` for a disabled stream.
  */
@@ -167,7 +169,7 @@ export type Replay = (
   streamId: StreamId,
   which: ReplayRange,
   options: { readonly dryRun: boolean; readonly by: By },
-) => Promise<{ readonly count: number; readonly more: boolean }>;
+) => Promise<{ readonly count: number; readonly outdated: number; readonly more: boolean }>;
 /** All that are given hold. */
 export type ReplayRange = {
   readonly ids?: readonly string[];

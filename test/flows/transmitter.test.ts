@@ -172,7 +172,7 @@ describe('one event reaches every Receiver that asked for it', () => {
       expect(status.body).toEqual({ stream_id: id, status: 'enabled' });
     }
     const dryRun = await hub.call('POST', `/v1/streams/${refused?.id}/replay?dry_run=true`, { body: {} });
-    expect(dryRun.body).toEqual({ count: 1, more: false, dry_run: true });
+    expect(dryRun.body).toEqual({ count: 1, outdated: 0, more: false, dry_run: true });
     const before = refusing.taken().length;
     await hub.call('POST', `/v1/streams/${refused?.id}/replay`, { body: {} });
     await refusing.reached(25);

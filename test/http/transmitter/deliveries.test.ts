@@ -154,6 +154,6 @@ describe('POST /v1/streams/:id/replay', () => {
     expect((await list('?state=dead')).items).toHaveLength(1);
     await hub.call('PATCH', `/v1/streams/${stream}`, { body: { status: 'paused' } });
     const replayed = await hub.call('POST', `/v1/streams/${stream}/replay`, { body: {} });
-    expect(replayed.body).toEqual({ count: 1, more: false, dry_run: false });
+    expect(replayed.body).toEqual({ count: 1, outdated: 0, more: false, dry_run: false });
   });
 });
