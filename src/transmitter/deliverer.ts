@@ -18,7 +18,7 @@ const keyPatienceMs = 10 * 60_000;
 const inFlightMax = 256;
 /** Kept for streams that have nothing on its way, whoever has taken all other places. */
 const inFlightReserve = 256;
-const inFlightPerStreamMax = 16;
+export const inFlightPerStreamMax = 16;
 
 export type DelivererPorts = {
   readonly store: DeliveryStore;

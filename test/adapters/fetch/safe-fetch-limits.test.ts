@@ -9,6 +9,7 @@ import {
 } from '../../../src/adapters/fetch/safe-fetch.ts';
 import { parseOutboundAllow } from '../../../src/core/outbound-allow.ts';
 import type { FetchOutcome, OutgoingRequest } from '../../../src/core/outgoing.ts';
+import { inFlightPerStreamMax } from '../../../src/transmitter/deliverer.ts';
 import { aDownstreamReceiver, type DownstreamReceiver } from '../../support/downstream-receiver.ts';
 
 const allow = parseOutboundAllow('127.0.0.1').filter((entry) => entry !== undefined);
@@ -111,6 +112,18 @@ describe('PUSH-27: limits', () => {
     expect(await first).toMatchObject({ failure: 'timeout' });
     expect(await reach({ body: 'y' })).toMatchObject({ status: 202 });
     expect(receiver.received.map(({ body }) => body)).toEqual(['x', 'y']);
+  });
+
+  it('DESIGN §11: two Receivers that hang keep nobody else at the same origin waiting', async () => {
+    use({ headersMs: 100_000, wholeMs: 100_000 });
+    receiver.behave({ kind: 'dead' });
+    const hanging = Array.from({ length: 2 * inFlightPerStreamMax }, () => reach());
+    await receiver.reached(hanging.length);
+    receiver.behave({ kind: 'answers', status: 202 });
+    expect(await reach()).toMatchObject({ status: 202 });
+    expect(receiver.held()).toBe(hanging.length);
+    await fetcher.close();
+    await Promise.all(hanging);
   });
 
   it('waiting for a connection counts as time', async () => {
