@@ -103,10 +103,7 @@ export type DeliveryStore = {
   ): Promise<void>;
 };
 
-/**
- * Which of the streams have something that a poll may take: one statement for a thousand of them. One too many costs a
- * look in vain; none that has something for whoever polls is left out.
- */
+/** Which of the streams have something that a poll may take now: one statement for a hundred of them. */
 export type FindToTake = (streams: readonly StreamId[], nowMs: Millis) => Promise<ReadonlySet<StreamId>>;
 
 export const deliveryStates = ['pending', 'delivered', 'dead', 'cancelled'] as const;
