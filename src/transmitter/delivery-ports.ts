@@ -94,13 +94,13 @@ export type DeliveryStore = {
     streamId: StreamId,
     ask: { readonly nowMs: Millis; readonly untilMs: Millis; readonly limit: number },
   ): Promise<{ readonly taken: readonly Claim[]; readonly more: boolean }>;
-  /** Unknown ids, and those of other streams, change nothing. */
+  /** Unknown ids, and those of other streams, change nothing. @returns those that are dead now. */
   acknowledge(
     streamId: StreamId,
     acks: readonly string[],
     errors: ReadonlyMap<string, PushAnswer>,
     nowMs: Millis,
-  ): Promise<void>;
+  ): Promise<readonly SetId[]>;
 };
 
 /** Which of the streams have something that a poll may take now: one statement for a hundred of them. */

@@ -53,6 +53,7 @@ forEachDatabase('waiting polls', (fixture) => {
       isServed: () => true,
       waits,
       nowMs: () => now,
+      onDead: () => undefined,
     });
   });
   afterEach(() => {

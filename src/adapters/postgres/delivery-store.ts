@@ -139,7 +139,7 @@ export function createDeliveryStore(options: {
 
     async acknowledge(stream, acks, errors, nowMs) {
       const reported = [...errors];
-      await database.db.execute(sql`
+      const { rows } = await database.db.execute<{ jti: string; is_dead: boolean }>(sql`
         UPDATE hub.deliveries d
            SET state = CASE WHEN x.answer IS NULL THEN 'delivered' ELSE 'dead' END, settled_at_ms = ${nowMs},
                last_answer = x.answer
@@ -150,7 +150,9 @@ export function createDeliveryStore(options: {
               UNION ALL
               SELECT jti, NULL FROM unnest(${sql.param(acks)}::text[]) AS a (jti)) said
              ORDER BY jti, answer NULLS LAST) x
-         WHERE d.jti = x.jti AND d.stream_id = ${stream} AND d.state = 'pending' AND d.compact IS NOT NULL`);
+         WHERE d.jti = x.jti AND d.stream_id = ${stream} AND d.state = 'pending' AND d.compact IS NOT NULL
+        RETURNING d.jti, d.state = 'dead' AS is_dead`);
+      return rows.flatMap(({ jti, is_dead: isDead }) => (isDead ? [setId(jti)] : []));
     },
   };
 }

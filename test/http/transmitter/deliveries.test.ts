@@ -85,6 +85,12 @@ describe('GET /v1/streams/:id/deliveries', () => {
       },
     ]);
     expect(await list('', 'dead-letters')).toEqual(dead);
+    // And somebody must look at it; what was no SET of the stream is nothing.
+    await poll({ returnImmediately: true, setErrs: { none: { err: 'invalid_request' } } });
+    const warned = hub.lines.filter((line) => line.includes('a SET was not taken'));
+    expect(warned).toEqual([expect.stringContaining(refused)]);
+    const { text } = await hub.call('GET', '/metrics');
+    expect(text).toMatch(/^caep_hub_alerts_total\{kind="dead-letter"\} 1$/m);
   });
 
   it.each([
