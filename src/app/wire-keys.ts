@@ -74,7 +74,7 @@ async function openRing<Signer>(
     sealer: createSealer(deriveKey(sealedFor)),
   });
   const onError = warn(log, 'the signing keys were not read again');
-  const rows = await followRows({ list: store.list, topic: 'keys', announcer, onError });
+  const rows = await followRows({ list: store.list, topics: ['keys'], announcer, onError });
   const directory = createKeyDirectory(rows, onError);
   const ring = createKeyRing({ directory, store, nowMs: clock.nowMs, ...parts });
   closers.add(`keys for ${purpose}`, () => ring.close());

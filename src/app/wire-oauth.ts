@@ -94,7 +94,7 @@ async function wireCallerIssuers(server: HubServer, hub: Hub): Promise<FollowedR
   const { database, announcer, clock, closers, log, publicUrl } = hub;
   const store = createCallerIssuerStore({ database, announcer });
   const onError = warn(log, 'the issuers of callers were not read again');
-  const issuers = await followRows({ list: store.list, topic: 'tokens', announcer, onError });
+  const issuers = await followRows({ list: store.list, topics: ['tokens'], announcer, onError });
   closers.add('issuers of callers', () => issuers.close());
   await server.register(callerIssuerRoutes, {
     store,

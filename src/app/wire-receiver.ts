@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { createReceivedSetStore, sweepReceivedSets } from '../adapters/postgres/received-set-store.ts';
+import { followRows } from '../adapters/system/follow-rows.ts';
 import { createFetchIssuerKeys } from '../authorization/fetch-issuer-keys.ts';
 import type { SetErrorCode } from '../core/received-set.ts';
 import type { HubServer } from '../http/server.ts';
@@ -34,12 +36,14 @@ export async function wireReceiver(server: HubServer, hub: Hub, needs: ReceiverN
   const { store, clientOf, signals, tokens } = needs;
   const { nowMs } = clock;
   const sets = createReceivedSetStore({ database });
-  const directory = await createUpstreamDirectory({
-    store,
+  const rows = await followRows({
+    list: store.list,
+    topics: ['configuration', 'tokens'],
     announcer,
     onError: warn(log, 'the upstreams were not read again'),
   });
-  closers.add('upstreams', () => directory.close());
+  closers.add('upstreams', () => rows.close());
+  const directory = createUpstreamDirectory(rows);
   const watch = createAnswerWatch({
     store,
     nowMs,
@@ -51,6 +55,7 @@ export async function wireReceiver(server: HubServer, hub: Hub, needs: ReceiverN
   const keys = createSetKeys({
     fetchKeys: createFetchIssuerKeys(hub.fetch),
     clock,
+    pause: delay,
     onTrouble: ({ name }, err) => log.warn({ err, upstream: name }, 'the keys of an upstream cannot be had'),
   });
   directory.onRead(() => {
@@ -85,6 +90,7 @@ export async function wireReceiver(server: HubServer, hub: Hub, needs: ReceiverN
   closers.add('polls of upstreams', () => poller.close());
   return {
     directory,
+    refresh: rows.refresh,
     accept,
     sets,
     sweep: (stop: AbortSignal) => sweepReceivedSets(database, nowMs() - setsKeptMs, stop),

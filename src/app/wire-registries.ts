@@ -15,7 +15,7 @@ export async function wireRegistries(server: HubServer, hub: Hub): Promise<Issue
   const { nowMs } = hub.clock;
   const store = createIssuerStore({ database, announcer });
   const onError = warn(log, 'the issuers were not read again');
-  const rows = await followRows({ list: store.list, topic: 'configuration', announcer, onError });
+  const rows = await followRows({ list: store.list, topics: ['configuration'], announcer, onError });
   closers.add('issuers', () => rows.close());
   const issuers = createIssuerDirectory(rows);
   const catchUp = () => rows.refresh().catch(onError);

@@ -80,7 +80,17 @@ export async function wireTransmitter(
   closers.add('polls', () => waits.close());
   metrics.gauge('caep_hub_deliveries', () => readDeliveryGauges(database, nowMs()));
   await server.register(pollRoutes, {
-    poll: createPoll({ store, sign, isServed: keys.isServed, waits, nowMs }),
+    poll: createPoll({
+      store,
+      sign,
+      isServed: keys.isServed,
+      waits,
+      nowMs,
+      onDead(stream, set, answer) {
+        metrics.alerted('dead-letter');
+        log.warn({ set, streamId: stream, answer, state: 'dead' }, 'a SET was not taken');
+      },
+    }),
     async findOwn(caller, id) {
       const stream = await streams.store.find(id);
       return stream?.receiver === receiverOf(caller) ? stream : undefined;

@@ -56,8 +56,10 @@ export function createIssuerKeys(options: {
   readonly fetchKeys: () => Promise<readonly Jwk[]>;
   readonly clock: Clock;
   readonly onTrouble: (cause: unknown) => void;
+  /** Between two fetches; absent: `keySetCooldownMs`. */
+  readonly cooldownMs?: number;
 }): IssuerKeys {
-  const { clock } = options;
+  const { clock, cooldownMs = keySetCooldownMs } = options;
   let keys: readonly IssuerKey[] = [];
   let loadedAtMs = Number.NEGATIVE_INFINITY;
   let triedAtMs = Number.NEGATIVE_INFINITY;
@@ -69,7 +71,7 @@ export function createIssuerKeys(options: {
   /** Resolves when the newest answer is in, or at once while the cooldown lasts. */
   function refresh(): Promise<void> {
     if (loading) return loading;
-    if (clock.monotonicMs() - triedAtMs < keySetCooldownMs) return Promise.resolve();
+    if (clock.monotonicMs() - triedAtMs < cooldownMs) return Promise.resolve();
     triedAtMs = clock.monotonicMs();
     loading = load().finally(() => {
       loading = undefined;

@@ -1,4 +1,4 @@
-import { setMaxListeners } from 'node:events';
+import { coalesce } from '../core/coalesce.ts';
 import type { SignedSet } from '../core/set-claims.ts';
 import type { Millis, SetId, StreamId } from '../core/vocabulary.ts';
 import type { Announcer } from '../pipeline/ports.ts';
@@ -18,7 +18,7 @@ const keyPatienceMs = 10 * 60_000;
 const inFlightMax = 256;
 /** Kept for streams that have nothing on its way, whoever has taken all other places. */
 const inFlightReserve = 256;
-const inFlightPerStreamMax = 16;
+export const inFlightPerStreamMax = 16;
 
 export type DelivererPorts = {
   readonly store: DeliveryStore;
@@ -54,9 +54,7 @@ export type Deliverer = {
 export function createDeliverer(ports: DelivererPorts): Deliverer {
   const { store, nowMs, onError } = ports;
   const stop = new AbortController();
-  // Each push listens.
-  setMaxListeners(inFlightMax + inFlightReserve + 1, stop.signal);
-  const held = new Map<SetId, ClaimedPush>();
+  const held = new Map<SetId, OnItsWay>();
   const underWay = new Set<Promise<void>>();
   const storeSigned = createBatches<SignedClaim, boolean>(async (signed) => {
     const holding = await store.storeSigned(signed, nowMs());
@@ -106,8 +104,10 @@ export function createDeliverer(ports: DelivererPorts): Deliverer {
       limit,
     });
     for (const claim of claims) {
-      held.set(claim.id, claim);
-      const attempt = attemptOne(claim).catch(onError);
+      const ends = new AbortController();
+      held.set(claim.id, { claim, ends });
+      if (stop.signal.aborted) ends.abort();
+      const attempt = attemptOne(claim, ends.signal).catch(onError);
       underWay.add(attempt);
       void attempt.finally(() => {
         underWay.delete(attempt);
@@ -118,20 +118,26 @@ export function createDeliverer(ports: DelivererPorts): Deliverer {
     return claims.length === limit && !stop.signal.aborted;
   }
 
-  async function attemptOne(claim: ClaimedPush): Promise<void> {
+  async function attemptOne(claim: ClaimedPush, ended: AbortSignal): Promise<void> {
     const compact = await bytesOf(claim);
-    if (compact === undefined || stop.signal.aborted) return;
+    if (compact === undefined || ended.aborted) return;
     const startedAtMs = nowMs();
-    const outcome = await sendOne(claim, compact, startedAtMs);
+    const outcome = await sendOne(claim, compact, { startedAtMs, ended });
     const now = nowMs();
-    const judged = ports.judge(claim, outcome, { startedAtMs, nowMs: now });
-    const settled = stop.signal.aborted && outcome.kind === 'retry' ? comeAgain(claim, outcome, now) : judged;
+    const settled =
+      ended.aborted && outcome.kind === 'retry'
+        ? comeAgain(claim, outcome, now)
+        : ports.judge(claim, outcome, { startedAtMs, nowMs: now });
     await settle(settled);
     if (settled.settlement.state === 'retry') ports.later(claim.streamId, settled.settlement.dueAtMs);
     ports.onOutcome(claim, outcome, settled.settlement);
   }
 
-  async function sendOne(claim: ClaimedPush, compact: string, startedAtMs: Millis): Promise<PushOutcome> {
+  async function sendOne(
+    claim: ClaimedPush,
+    compact: string,
+    { startedAtMs, ended }: { readonly startedAtMs: Millis; readonly ended: AbortSignal },
+  ): Promise<PushOutcome> {
     const { endpointUrl, authorization, previousErr, fault, firstSentAtMs = startedAtMs } = claim;
     if (fault !== undefined) return { kind: 'blocked', answer: { err: 'sealed', description: fault } };
     const isOverdue = startedAtMs - firstSentAtMs >= keyPatienceMs;
@@ -140,29 +146,50 @@ export function createDeliverer(ports: DelivererPorts): Deliverer {
       ...(authorization === undefined ? {} : { authorization }),
       compact,
       ...(previousErr === undefined || !isOverdue ? {} : { previousErr }),
-      stop: stop.signal,
+      stop: ended,
     });
   }
 
-  /** The bytes that left before, or new ones, stored first; nothing when somebody else has claimed it meanwhile. */
+  /**
+   * The bytes that left before, or new ones. Either way they are stored before they leave: by that it shows whether
+   * somebody else has claimed it meanwhile, or its stream has ended; then there is nothing to send.
+   */
   async function bytesOf(claim: ClaimedPush): Promise<string | undefined> {
     const { id, fence, signed: before } = claim;
-    if (before !== undefined && ports.isServed(before.kid)) return before.compact;
-    const signed = await ports.sign(claim.claims, claim.algorithm);
+    const isGood = before !== undefined && ports.isServed(before.kid);
+    const signed = isGood ? before : await ports.sign(claim.claims, claim.algorithm);
     return (await storeSigned({ id, fence, signed })) ? signed.compact : undefined;
   }
 
-  const unsubscribe = ports.announcer.subscribe('deliveries', wake);
+  /** What waits for a connection is not sent any more when its stream has ended, or somebody else is at it. */
+  const endStopped = coalesce(async () => {
+    const asked = [...held.values()];
+    if (asked.length === 0) return;
+    try {
+      const may = await store.findMayLeave(asked.map(({ claim }) => claim));
+      for (const { claim, ends } of asked) if (!may.has(claim.id)) ends.abort();
+    } catch (error) {
+      onError(error);
+    }
+  });
+
+  const unsubscribes = [
+    ports.announcer.subscribe('deliveries', wake),
+    ports.announcer.subscribe('streams', () => void endStopped()),
+  ];
   const looks = setInterval(wake, lookEveryMs);
   const keeps = setInterval(() => {
-    void store.keepClaims([...held.values()], nowMs() + leaseMs).catch(onError);
+    const claims = [...held.values()].map(({ claim }) => claim);
+    void store.keepClaims(claims, nowMs() + leaseMs).catch(onError);
+    void endStopped();
   }, keepEveryMs);
   return {
     wake,
     async close() {
-      unsubscribe();
+      for (const unsubscribe of unsubscribes) unsubscribe();
       clearInterval(looks);
       stop.abort();
+      for (const { ends } of held.values()) ends.abort();
       await looking;
       await Promise.all(underWay);
       clearInterval(keeps);
@@ -170,10 +197,11 @@ export function createDeliverer(ports: DelivererPorts): Deliverer {
   };
 }
 
+type OnItsWay = { readonly claim: ClaimedPush; readonly ends: AbortController };
 type SignedClaim = Pick<ClaimedPush, 'id' | 'fence'> & { readonly signed: SignedSet };
 type Settled = ReturnType<JudgePush>;
 
-/** We stopped, not the Receiver: nobody waits for that. */
+/** It was ended here, not by the Receiver: nobody waits for that. */
 const comeAgain = (
   { id, fence }: ClaimedPush,
   { answer }: Extract<PushOutcome, { kind: 'retry' }>,
@@ -181,9 +209,10 @@ const comeAgain = (
 ): Settled => ({ settlement: { id, fence, state: 'retry', answer, dueAtMs } });
 
 /** What the streams that have something on its way may have besides. */
-function roomOf(held: ReadonlyMap<SetId, ClaimedPush>, isFull: boolean): ReadonlyMap<StreamId, number> {
+function roomOf(held: ReadonlyMap<SetId, OnItsWay>, isFull: boolean): ReadonlyMap<StreamId, number> {
   const room = new Map<StreamId, number>();
-  for (const { streamId } of held.values()) {
+  for (const { claim } of held.values()) {
+    const { streamId } = claim;
     room.set(streamId, isFull ? 0 : (room.get(streamId) ?? inFlightPerStreamMax) - 1);
   }
   return room;

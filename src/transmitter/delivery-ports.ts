@@ -69,6 +69,8 @@ export type DeliveryStore = {
     readonly trialFrom: number;
     readonly limit: number;
   }): Promise<readonly ClaimedPush[]>;
+  /** Whose claim still holds, and whose stream still sends: nothing else may leave any more. */
+  findMayLeave(claims: readonly Pick<Claim, 'id' | 'fence'>[]): Promise<ReadonlySet<SetId>>;
   /** Claims still held are held longer. */
   keepClaims(claims: readonly Pick<Claim, 'id' | 'fence'>[], untilMs: Millis): Promise<void>;
   /**
@@ -92,19 +94,16 @@ export type DeliveryStore = {
     streamId: StreamId,
     ask: { readonly nowMs: Millis; readonly untilMs: Millis; readonly limit: number },
   ): Promise<{ readonly taken: readonly Claim[]; readonly more: boolean }>;
-  /** Unknown ids, and those of other streams, change nothing. */
+  /** Unknown ids, and those of other streams, change nothing. @returns those that are dead now. */
   acknowledge(
     streamId: StreamId,
     acks: readonly string[],
     errors: ReadonlyMap<string, PushAnswer>,
     nowMs: Millis,
-  ): Promise<void>;
+  ): Promise<readonly SetId[]>;
 };
 
-/**
- * Which of the streams have something that a poll may take: one statement for a thousand of them. One too many costs a
- * look in vain; none that has something for whoever polls is left out.
- */
+/** Which of the streams have something that a poll may take now: one statement for a hundred of them. */
 export type FindToTake = (streams: readonly StreamId[], nowMs: Millis) => Promise<ReadonlySet<StreamId>>;
 
 export const deliveryStates = ['pending', 'delivered', 'dead', 'cancelled'] as const;
@@ -157,7 +156,9 @@ export type DeliveryDetail = DeliveryRecord & { readonly claims: SetClaims; read
  * interrupted goes on when it is asked again. With `dryRun` only counts. After some ten thousand it looks no further, and
  * says that there may be `more`.
  *
- * What a principal was sent meanwhile, or is while this goes on, may arrive before.
+ * What says no longer what holds is not sent again, and stays dead: a later one of the same family, such as that the
+ * account was disabled again, outdates it. Whatever else a principal was sent meanwhile, or is while this goes on, may
+ * arrive before.
  *
  * @throws Problem `stream-not-enabled` for a disabled stream.
  */
@@ -165,7 +166,7 @@ export type Replay = (
   streamId: StreamId,
   which: ReplayRange,
   options: { readonly dryRun: boolean; readonly by: By },
-) => Promise<{ readonly count: number; readonly more: boolean }>;
+) => Promise<{ readonly count: number; readonly outdated: number; readonly more: boolean }>;
 /** All that are given hold. */
 export type ReplayRange = {
   readonly ids?: readonly string[];

@@ -41,7 +41,8 @@ const listDeliveries = {
     summary: 'List what a stream was sent, and what waits',
     description:
       'Newest first. Where a filter finds little, a page may be short or empty and yet have a `next_cursor`: the list goes ' +
-      'on further back. What is delivered or cancelled is kept for 7 days, what is dead for 30.',
+      'on further back. What is delivered or cancelled is kept for 7 days, what is dead for 30; what a later one outdates, no ' +
+      'longer than that one.',
     params: IdParams,
     querystring: DeliveriesQuery,
     response: { 200: listOf(DeliveryReply) },

@@ -1,5 +1,5 @@
 import type { SignedSet } from '../core/set-claims.ts';
-import type { Millis, StreamId } from '../core/vocabulary.ts';
+import type { Millis, SetId, StreamId } from '../core/vocabulary.ts';
 import type { Claim, DeliveryStore } from './delivery-ports.ts';
 import type { PollWaits } from './poll-waits.ts';
 import type { IsKeyServed, PushAnswer, SignSet } from './ports.ts';
@@ -27,6 +27,8 @@ export type PollPorts = {
   readonly isServed: IsKeyServed;
   readonly waits: Pick<PollWaits, 'begin'>;
   readonly nowMs: () => Millis;
+  /** Its receiver could do nothing with it, and it does not come again. */
+  readonly onDead: (streamId: StreamId, id: SetId, answer: PushAnswer | undefined) => void;
 };
 
 export type Poll = (streamId: StreamId, ask: PollAsk, stop: AbortSignal) => Promise<PollAnswer>;
@@ -85,7 +87,10 @@ export function createPoll(ports: PollPorts): Poll {
   }
 
   return async (streamId, { setsMax, returnImmediately, acks, errors }, stop) => {
-    if (acks.length + errors.size > 0) await store.acknowledge(streamId, acks, errors, nowMs());
+    if (acks.length + errors.size > 0) {
+      const dead = await store.acknowledge(streamId, acks, errors, nowMs());
+      for (const id of dead) ports.onDead(streamId, id, errors.get(id));
+    }
     if (setsMax === 0) return nothing;
     const limit = Math.min(setsMax, setsPerPollMax);
     return returnImmediately ? take(streamId, limit) : waitFor(streamId, limit, stop);

@@ -27,7 +27,8 @@ const replayDead = {
     summary: 'Send dead SETs again',
     description:
       'All of the stream, or those named, or those made within a time; the same bytes and the same jti. Some ten thousand ' +
-      'at a time, oldest first; `more` says that there may be others.',
+      'at a time, oldest first; `more` says that there may be others. What a later SET outdates, as when an account that ' +
+      'was enabled has been disabled since, is not sent again.',
     params: IdParams,
     querystring: Type.Object(
       { dry_run: Type.Optional(Type.Boolean({ default: false, description: 'Only count them.' })) },
@@ -44,6 +45,7 @@ const replayDead = {
     response: {
       200: Type.Object({
         count: Type.Integer(),
+        outdated: Type.Integer({ description: 'Left dead: a later SET says what holds now.' }),
         more: Type.Boolean({ description: 'It looked no further: ask again for the rest.' }),
         dry_run: Type.Boolean(),
       }),

@@ -5,6 +5,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFi
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
 import { sql } from 'drizzle-orm';
 import { Client } from 'pg';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
@@ -118,6 +119,22 @@ describe('embedded database', () => {
     cpSync(await embeddedTemplate(), join(deep, 'db'), { recursive: true });
     const database = await open(deep);
     await expect(database.pool.query('SELECT 1')).resolves.toMatchObject({ rowCount: 1 });
+  });
+
+  test('with more patience a silent transaction is left alone for longer, too', async () => {
+    const database = await openDatabase({
+      dataDir: await aDataDir(),
+      patience: 20,
+      onError: () => undefined,
+    });
+    onTestFinished(database.close);
+    const two = await database.transact(async (tx) => {
+      await tx.execute(sql`SELECT 1`);
+      await delay(2_500);
+      const { rows } = await tx.execute<{ n: number }>(sql`SELECT 2 AS n`);
+      return rows[0]?.n;
+    });
+    expect(two).toBe(2);
   });
 
   test('what a killed process leaves of sockets is gone after the next one has ended', async () => {

@@ -1,5 +1,6 @@
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import type { Database } from '../../src/adapters/postgres/database.ts';
+import { insertSets } from '../../src/adapters/postgres/delivery-rows.ts';
 import { sweepDeliveries } from '../../src/adapters/postgres/delivery-sweeps.ts';
 import { createReplay } from '../../src/adapters/postgres/replay.ts';
 import type { StreamId } from '../../src/core/vocabulary.ts';
@@ -67,9 +68,9 @@ forEachDatabase('replay', (fixture) => {
     ];
     for (const [range, count] of ranges) {
       announced.length = 0;
-      expect(await replay(stream, range, true)).toEqual({ count, more: false });
+      expect(await replay(stream, range, true)).toEqual({ count, outdated: 0, more: false });
       expect(announced).toEqual([]);
-      expect(await replay(stream, range)).toEqual({ count, more: false });
+      expect(await replay(stream, range)).toEqual({ count, outdated: 0, more: false });
       expect(announced).toEqual(count === 0 ? [] : ['deliveries']);
     }
     expect(await auditOf(stream)).toEqual([1, 1, 3]);
@@ -92,8 +93,8 @@ forEachDatabase('replay', (fixture) => {
     );
     expect(rows).toEqual([{ newest: now + 999, oldest: now + 1_000 }]);
     expect(announced.at(-1)).toBe('deliveries');
-    expect(await replay(stream, {}, true)).toEqual({ count: 100, more: false });
-    expect(await replay(stream, {})).toEqual({ count: 100, more: false });
+    expect(await replay(stream, {}, true)).toEqual({ count: 100, outdated: 0, more: false });
+    expect(await replay(stream, {})).toEqual({ count: 100, outdated: 0, more: false });
     expect(await auditOf(stream)).toEqual([500, 500, 100]);
     // Of each principal the first one.
     expect(idsOf(stream, await claim({ nowMs: later })).toSorted()).toEqual(
@@ -104,9 +105,9 @@ forEachDatabase('replay', (fixture) => {
   it('one call ends after ten thousand, says that there may be more, and the next one does the rest', async () => {
     const stream = await aStream();
     await fill(stream, 10_500);
-    expect(await replay(stream, {}, true)).toEqual({ count: 10_000, more: true });
-    expect(await replay(stream, {})).toEqual({ count: 10_000, more: true });
-    expect(await replay(stream, {})).toEqual({ count: 500, more: false });
+    expect(await replay(stream, {}, true)).toEqual({ count: 10_000, outdated: 0, more: true });
+    expect(await replay(stream, {})).toEqual({ count: 10_000, outdated: 0, more: true });
+    expect(await replay(stream, {})).toEqual({ count: 500, outdated: 0, more: false });
   });
 
   it('a disabled stream would drop them, and they stay dead; a paused one holds them', async () => {
@@ -117,7 +118,7 @@ forEachDatabase('replay', (fixture) => {
     }
     expect(await countsOf(stream)).toEqual({ dead: 2 });
     await fixture.database.pool.query("UPDATE hub.streams SET status = 'paused' WHERE id = $1", [stream]);
-    expect(await replay(stream, {})).toEqual({ count: 2, more: false });
+    expect(await replay(stream, {})).toEqual({ count: 2, outdated: 0, more: false });
   });
 
   it('what is replayed is given up on thirty days after that, not after it was made', async () => {
@@ -136,5 +137,107 @@ forEachDatabase('replay', (fixture) => {
     expect((await stateOf(`held-${stream}`)).state).toBe('pending');
     await sweep(now + 61 * dayMs + 1);
     expect((await stateOf(`held-${stream}`)).state).toBe('dead');
+  });
+
+  const disabled = { principal: 'p', family: 'account email', denies: true };
+  const enabled = { ...disabled, denies: false };
+  const settle = (id: string, state: string) =>
+    fixture.database.pool.query('UPDATE hub.deliveries SET state = $2, settled_at_ms = $3 WHERE jti = $1', [
+      id,
+      state,
+      now,
+    ]);
+  /** A dead SET, and one that came later. */
+  async function aDeadOne(
+    dead: Parameters<typeof aSet>[1],
+    { state, ...later }: Parameters<typeof aSet>[1] & { readonly state: string },
+  ) {
+    const stream = await aStream();
+    const ids = { dead: `dead-${stream}`, later: `later-${stream}` };
+    await put(aSet(stream, { ...dead, id: ids.dead }));
+    await settle(ids.dead, 'dead');
+    await put(aSet(stream, { ...later, id: ids.later }));
+    await settle(ids.later, state);
+    return { stream, ids };
+  }
+
+  it.each([
+    ['was disabled again, and that was delivered', enabled, { ...disabled, state: 'delivered' }, true],
+    ['was disabled again, and that waits', enabled, { ...disabled, state: 'pending' }, true],
+    ['was disabled again, and nobody was told', enabled, { ...disabled, state: 'dead' }, true],
+    [
+      'was disabled by another name',
+      enabled,
+      { ...disabled, family: 'account id', state: 'delivered' },
+      true,
+    ],
+    [
+      'was enabled by another name',
+      disabled,
+      { ...enabled, family: 'account id', state: 'delivered' },
+      false,
+    ],
+    ['was enabled', disabled, { ...enabled, state: 'delivered' }, true],
+    ['has a risk level', enabled, { ...disabled, family: 'risk email', state: 'delivered' }, false],
+    ['is somebody else', enabled, { ...disabled, principal: 'q', state: 'delivered' }, false],
+    ['was logged out', enabled, { principal: 'p', denies: true, state: 'delivered' }, false],
+  ] as const)('DESIGN §11: what is dead is not sent again when the account %s: %#', async (...row) => {
+    const [, dead, later, isOutdated] = row;
+    const { stream, ids } = await aDeadOne(dead, later);
+    const answer = { count: isOutdated ? 0 : 1, outdated: isOutdated ? 1 : 0, more: false };
+    const range = { ids: [ids.dead] };
+    expect(await replay(stream, range, true)).toEqual(answer);
+    expect(await replay(stream, range)).toEqual(answer);
+    expect((await stateOf(ids.dead)).state).toBe(isOutdated ? 'dead' : 'pending');
+    const other = await aStream();
+    await put(aSet(other, { ...dead, id: `other-${other}` }));
+    await settle(`other-${other}`, 'dead');
+    expect(await replay(other, {})).toMatchObject({ count: 1, outdated: 0 });
+  });
+
+  it('of opposites that are all dead the last is sent again', async () => {
+    const stream = await aStream();
+    const ids = ['disabled', 'enabled', 'again'].map((name) => `${name}-${stream}`);
+    for (const [n, id] of ids.entries()) {
+      await put(aSet(stream, { ...(n % 2 === 0 ? disabled : enabled), id }));
+      await settle(id, 'dead');
+    }
+    expect(await replay(stream, {})).toEqual({ count: 1, outdated: 2, more: false });
+    expect(idsOf(stream, await claim({ nowMs: later }))).toEqual([ids[2]]);
+  });
+
+  it.runIf(fixture.kind === 'server')(
+    'an opposite that is committed while a replay is under way outdates what it sends again',
+    async () => {
+      const { stream } = await aDeadOne(enabled, { principal: 'q', state: 'delivered' });
+      let replayed: ReturnType<typeof replay> | undefined;
+      await fixture.database.transact(async (tx) => {
+        await insertSets(tx, [aSet(stream, disabled)], now);
+        let isDone = false;
+        replayed = replay(stream, {}).finally(() => (isDone = true));
+        await vi.waitFor(async () => expect(isDone || (await isSomebodyBlocked())).toBe(true), {
+          timeout: 15_000,
+          interval: 5,
+        });
+      });
+      expect(await replayed).toEqual({ count: 0, outdated: 1, more: false });
+    },
+  );
+  const isSomebodyBlocked = async () => {
+    const { rowCount } = await fixture.database.pool.query(
+      "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",
+    );
+    return rowCount === 1;
+  };
+
+  it('what outdates a dead SET is not forgotten before it', async () => {
+    const dayMs = 86_400_000;
+    const told = await aDeadOne(enabled, { ...disabled, state: 'delivered' });
+    const alone = await aDeadOne(enabled, { ...disabled, principal: 'q', state: 'delivered' });
+    await sweepDeliveries(fixture.database, now + 7 * dayMs + 1, new AbortController().signal);
+    expect(await stateOf(told.ids.later)).toBeUndefined();
+    expect(await replay(told.stream, {})).toEqual({ count: 0, outdated: 0, more: false });
+    expect((await stateOf(told.ids.dead)).state).toBe('cancelled');
+    expect(await replay(alone.stream, {})).toMatchObject({ count: 1 });
   });
 });

@@ -53,6 +53,7 @@ forEachDatabase('waiting polls', (fixture) => {
       isServed: () => true,
       waits,
       nowMs: () => now,
+      onDead: () => undefined,
     });
   });
   afterEach(() => {
@@ -156,6 +157,9 @@ forEachDatabase('waiting polls', (fixture) => {
     expect(await find(asked, now)).toEqual(new Set([pausedWithNews, behind]));
     expect(await find(asked, now + 30_000)).toEqual(new Set([handedOut, pausedWithNews, behind]));
     expect(await find([], now)).toEqual(new Set());
+    // What waits behind what was handed out of its principal is nothing to wake anybody for, however much it is.
+    await put(...Array.from({ length: 120 }, () => aSet(handedOut)));
+    expect(await find([handedOut], now)).toEqual(new Set());
     // More than one statement takes.
     const others = Array.from({ length: 1_000 }, (_, n) => `str_${n}` as StreamId);
     expect(await find([...others, has], now)).toEqual(new Set([has]));

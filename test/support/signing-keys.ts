@@ -36,7 +36,7 @@ export async function aKeyNode(
   };
   const announcer = createAnnouncer({ database, onError: fail });
   const store = createSigningKeyStore({ database, announcer, purpose: 'sets', sealer: sealerOf(secretsKey) });
-  const rows = await followRows({ list: store.list, topic: 'keys', announcer, onError: fail });
+  const rows = await followRows({ list: store.list, topics: ['keys'], announcer, onError: fail });
   const directory = createKeyDirectory(rows, fail);
   const ring = createKeyRing({
     directory,

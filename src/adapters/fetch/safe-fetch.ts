@@ -23,6 +23,7 @@ export type FetchLimits = {
   readonly wholeMs: number;
   readonly bodyBytesMax: number;
   readonly headersBytesMax: number;
+  /** More than one stream has on its way: whoever hangs there must not keep others at the same origin waiting. */
   readonly connectionsPerOriginMax: number;
   /** Origins whose connections are kept; the one unused for longest goes first. */
   readonly originsMax: number;
@@ -38,7 +39,7 @@ export const fetchLimits: FetchLimits = {
   wholeMs: 10_000,
   bodyBytesMax: 64 * 1_024,
   headersBytesMax: 16 * 1_024,
-  connectionsPerOriginMax: 8,
+  connectionsPerOriginMax: 64,
   originsMax: 2_000,
   idleMs: 10_000,
   connectionAgeMs: 300_000,
@@ -65,9 +66,10 @@ export function createSafeFetch({
   allow,
   extraCa = [],
   limits: given = {},
-  resolve = resolveName,
+  resolve: resolveOne = resolveName,
 }: SafeFetchOptions): SafeFetcher {
   const limits = { ...fetchLimits, ...given };
+  const resolve = onceAtATime(resolveOne);
   const secureContext = createSecureContext({
     minVersion: 'TLSv1.2',
     ca: [...rootCertificates, ...extraCa],
@@ -202,5 +204,20 @@ const failed = (failure: FetchFailure, detail: string, head?: AnswerHead): Fetch
 
 /** @see RFC 9110 §5.5 */
 const isHeaderValue = (value: string): boolean => /^[\t\x20-\x7e\x80-\xff]*$/.test(value);
+
+/**
+ * Of one name one look-up at a time. The system looks up two names at once in the whole process and cannot be stopped: a
+ * name whose servers do not answer would keep all others waiting with as many as a stream has on its way.
+ */
+function onceAtATime(resolve: ResolveName): ResolveName {
+  const underWay = new Map<string, ReturnType<ResolveName>>();
+  return (hostname) => {
+    const known = underWay.get(hostname);
+    if (known !== undefined) return known;
+    const found = resolve(hostname).finally(() => underWay.delete(hostname));
+    underWay.set(hostname, found);
+    return found;
+  };
+}
 
 const resolveName: ResolveName = (hostname) => lookup(hostname, { all: true });

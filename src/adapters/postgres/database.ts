@@ -95,6 +95,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   const embedded = await startEmbedded({
     directory: join(options.dataDir, 'db'),
     emptyCluster: options.emptyCluster,
+    patience: options.patience,
     onError: options.onError,
   });
   const connection = {

@@ -12,6 +12,7 @@ import type {
 import type { PushAnswer } from '../../transmitter/ports.ts';
 import type { Database, Statements } from './database.ts';
 import { lookedAtMax, nextOf } from './next-deliveries.ts';
+import { nextForPoll } from './next-for-poll.ts';
 import { together } from './together.ts';
 
 /** Reads what a stream's Authorization value was sealed to. */
@@ -19,10 +20,6 @@ export type OpenAuthorization = (stream: StreamId, sealed: Uint8Array) => string
 
 /** A paused stream still tells that it was paused, a disabled one that it was disabled, and nothing else. @see SSF 1.0 §8.1.5 */
 const mayLeave = sql`(s.status = 'enabled' OR (d.control AND d.event_type = ${streamUpdatedEventType}))`;
-
-/** Else it still tells that it was paused or disabled, and nothing else. @see SSF 1.0 §8.1.5 */
-const isEnabled = (stream: StreamId) =>
-  sql`(SELECT status FROM hub.streams WHERE id = ${stream}) = 'enabled'`;
 
 export function createDeliveryStore(options: {
   readonly database: Database;
@@ -88,6 +85,14 @@ export function createDeliveryStore(options: {
            WHERE d.state = 'pending' ORDER BY d.seq FOR UPDATE OF d SKIP LOCKED)`);
     },
 
+    async findMayLeave(claims) {
+      const { rows } = await database.db.execute<{ jti: string }>(sql`
+        SELECT d.jti FROM ${claimsOf(claims)} JOIN hub.deliveries d ON d.jti = x.jti AND d.fence = x.fence
+          JOIN hub.streams s ON s.id = d.stream_id
+         WHERE d.state = 'pending' AND ${mayLeave}`);
+      return new Set(rows.map(({ jti }) => setId(jti)));
+    },
+
     async storeSigned(signed, nowMs) {
       const { rows } = await database.db.execute<{ jti: string }>(sql`
         WITH x AS (
@@ -118,21 +123,7 @@ export function createDeliveryStore(options: {
 
     async takeForPoll(stream, { nowMs, untilMs, limit }) {
       const { rows } = await database.db.execute<ClaimRow>(sql`
-        WITH kills AS MATERIALIZED (
-          SELECT seq FROM (${nextOf(sql`${stream}`, sql`claimed_until_ms <= ${nowMs} AND denies`, limit + 1)}) n
-           WHERE ${isEnabled(stream)}),
-        oldest AS MATERIALIZED (
-          SELECT seq, principal, claimed_until_ms > ${nowMs} AS is_out FROM hub.deliveries
-           WHERE state = 'pending' AND stream_id >= ${stream} AND stream_id <= ${stream}
-             AND (${isEnabled(stream)} OR (control AND event_type = ${streamUpdatedEventType}))
-           ORDER BY stream_id, seq LIMIT ${lookedAtMax}),
-        rest AS (
-          SELECT seq FROM (
-            SELECT seq, bool_or(is_out) OVER (PARTITION BY principal ORDER BY seq) AS is_out_before FROM oldest) o
-           WHERE NOT is_out_before ORDER BY seq LIMIT ${limit + 1}),
-        chosen AS MATERIALIZED (
-          SELECT seq, min(turn) AS turn FROM (
-            SELECT seq, 0 AS turn FROM kills UNION ALL SELECT seq, 1 FROM rest) found GROUP BY seq),
+        WITH chosen AS MATERIALIZED (${nextForPoll(sql`${stream}`, nowMs, limit + 1)}),
         taken AS (
           SELECT d.seq FROM hub.deliveries d WHERE d.seq IN (SELECT seq FROM chosen ORDER BY turn, seq LIMIT ${limit})
              AND d.state = 'pending' AND d.claimed_until_ms <= ${nowMs} ORDER BY d.seq FOR UPDATE SKIP LOCKED),
@@ -148,7 +139,7 @@ export function createDeliveryStore(options: {
 
     async acknowledge(stream, acks, errors, nowMs) {
       const reported = [...errors];
-      await database.db.execute(sql`
+      const { rows } = await database.db.execute<{ jti: string; is_dead: boolean }>(sql`
         UPDATE hub.deliveries d
            SET state = CASE WHEN x.answer IS NULL THEN 'delivered' ELSE 'dead' END, settled_at_ms = ${nowMs},
                last_answer = x.answer
@@ -159,7 +150,9 @@ export function createDeliveryStore(options: {
               UNION ALL
               SELECT jti, NULL FROM unnest(${sql.param(acks)}::text[]) AS a (jti)) said
              ORDER BY jti, answer NULLS LAST) x
-         WHERE d.jti = x.jti AND d.stream_id = ${stream} AND d.state = 'pending' AND d.compact IS NOT NULL`);
+         WHERE d.jti = x.jti AND d.stream_id = ${stream} AND d.state = 'pending' AND d.compact IS NOT NULL
+        RETURNING d.jti, d.state = 'dead' AS is_dead`);
+      return rows.flatMap(({ jti, is_dead: isDead }) => (isDead ? [setId(jti)] : []));
     },
   };
 }

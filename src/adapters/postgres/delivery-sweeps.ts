@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm';
 import type { Millis } from '../../core/vocabulary.ts';
 import type { Database } from './database.ts';
 import { rowsPerStatementMax } from './feed-append.ts';
+import { deadOutdatedBy } from './outdated-deliveries.ts';
 
 const dayMs = 24 * 60 * 60_000;
 /** Delivered and cancelled ones are looked at for so long. */
@@ -20,9 +21,14 @@ const pendingPerStreamMax = 100_000;
 export async function sweepDeliveries(database: Database, nowMs: Millis, stop: AbortSignal): Promise<number> {
   const givenUp = JSON.stringify({ err: 'expired', description: 'It waited too long.', at_ms: nowMs });
   const steps = [
-    sql`DELETE FROM hub.deliveries WHERE seq = ANY (ARRAY(
-      SELECT seq FROM hub.deliveries WHERE state IN ('delivered', 'cancelled') AND settled_at_ms < ${nowMs - settledKeptMs}
-       LIMIT ${rowsPerStatementMax}))`,
+    // With it goes what it outdates: nobody would see any more that this must not be sent again.
+    sql`WITH gone AS MATERIALIZED (
+      SELECT seq, stream_id, principal, family, denies FROM hub.deliveries
+       WHERE state IN ('delivered', 'cancelled') AND settled_at_ms < ${nowMs - settledKeptMs} LIMIT ${rowsPerStatementMax}),
+    outdated AS (
+      UPDATE hub.deliveries SET state = 'cancelled', settled_at_ms = ${nowMs} WHERE seq = ANY (ARRAY(
+        SELECT d.seq FROM gone CROSS JOIN LATERAL (${deadOutdatedBy(sql.raw('gone'))} OFFSET 0) d)))
+    DELETE FROM hub.deliveries WHERE seq = ANY (ARRAY(SELECT seq FROM gone))`,
     sql`DELETE FROM hub.deliveries WHERE seq = ANY (ARRAY(
       SELECT seq FROM hub.deliveries WHERE state = 'dead' AND settled_at_ms < ${nowMs - deadKeptMs}
        LIMIT ${rowsPerStatementMax}))`,

@@ -44,10 +44,12 @@ type Unit = {
  * Postgres that panicked answers nothing ever after: that is an unhandled rejection and ends the thread.
  *
  * @param startupAnswer what Postgres says to a new client, up to ReadyForQuery.
+ * @param patience how many times longer a client may be silent.
  */
 export function createWireServer(
   engine: WireEngine,
   startupAnswer: Buffer,
+  patience: number,
 ): { readonly server: Server; disconnectAll(): void } {
   const connections = new Set<Connection>();
   let queue: Unit[] = [];
@@ -91,7 +93,7 @@ export function createWireServer(
     owner = status === 'I' ? undefined : connection;
     if (owner === undefined) return;
     if (!connections.has(connection)) return rollBack(connection);
-    connection.idleTimer = setTimeout(() => connection.socket.destroy(), IDLE_IN_TRANSACTION_MS);
+    connection.idleTimer = setTimeout(() => connection.socket.destroy(), IDLE_IN_TRANSACTION_MS * patience);
   }
 
   function write(connection: Connection, bytes: Buffer): void {

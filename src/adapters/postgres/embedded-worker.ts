@@ -10,12 +10,16 @@ import { queryMessage, readAnswer, startupMessage } from './embedded-messages.ts
 import { createWireServer } from './embedded-wire.ts';
 import { planStatements } from './plan-settings.ts';
 
-export type EmbeddedWorkerData = { readonly directory: string; readonly socketPath: string };
+export type EmbeddedWorkerData = {
+  readonly directory: string;
+  readonly socketPath: string;
+  readonly patience: number;
+};
 
 /** One session, hence one search path: BullMQ's tables by their bare names, ours always with their schema. */
 const SEARCH_PATH = 'bullmq, public';
 
-const { directory, socketPath } = workerData as EmbeddedWorkerData;
+const { directory, socketPath, patience } = workerData as EmbeddedWorkerData;
 const postgres = await PGlite.create(directory);
 
 async function engine(messages: Uint8Array): Promise<Buffer> {
@@ -32,7 +36,7 @@ const { status } = readAnswer(
 );
 if (status !== 'I') throw new Error(`the embedded Postgres starts in state ${status}`);
 
-const wire = createWireServer(engine, startupAnswer);
+const wire = createWireServer(engine, startupAnswer, patience);
 rmSync(socketPath, { force: true });
 wire.server.listen(socketPath);
 await once(wire.server, 'listening');

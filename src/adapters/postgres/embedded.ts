@@ -38,6 +38,8 @@ export type EmbeddedOptions = {
   readonly directory: string;
   /** A packed empty cluster to begin with, made by `createCluster`; without one the first start takes seconds longer. */
   readonly emptyCluster?: string | undefined;
+  /** @see DatabaseOptions */
+  readonly patience?: number | undefined;
   /** Postgres panicked, as when the disk is full. It is started again, and recovers, until it succeeds. */
   readonly onError: (error: Error) => void;
 };
@@ -48,12 +50,12 @@ export type EmbeddedOptions = {
  * @throws Problem `data-dir-unusable` when another major wrote the files.
  */
 export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded> {
-  const { directory, emptyCluster, onError } = options;
+  const { directory, emptyCluster, patience = 1, onError } = options;
   if (existsSync(directory)) await refuseOtherMajor(directory);
   else await beginWith(directory, emptyCluster);
   const socketDirectory = await createSocketDirectory(`${directory}.socket`);
   try {
-    const data = { directory, socketPath: socketPath(socketDirectory) };
+    const data = { directory, socketPath: socketPath(socketDirectory), patience };
     const closing = new AbortController();
     const supervised = supervise(await startThread(data), data, closing.signal, onError);
     return {
@@ -75,7 +77,7 @@ export async function createCluster(directory: string): Promise<void> {
   const socketDirectory = await createSocketDirectory(`${directory}.socket`);
   try {
     await mkdir(directory, { recursive: true, mode: 0o700 });
-    const thread = await startThread({ directory, socketPath: socketPath(socketDirectory) });
+    const thread = await startThread({ directory, socketPath: socketPath(socketDirectory), patience: 1 });
     await stopThread(thread);
   } finally {
     await rm(socketDirectory, { recursive: true, force: true });

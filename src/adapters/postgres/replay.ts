@@ -1,4 +1,4 @@
-import { and, asc, eq, gt, inArray, sql } from 'drizzle-orm';
+import { eq, sql } from 'drizzle-orm';
 import { Problem } from '../../core/problem.ts';
 import type { StreamId } from '../../core/vocabulary.ts';
 import type { Announcer } from '../../pipeline/ports.ts';
@@ -6,7 +6,8 @@ import type { Replay, ReplayRange } from '../../transmitter/delivery-ports.ts';
 import type { By } from '../../transmitter/ports.ts';
 import { insertAudit } from './audit-store.ts';
 import type { Database, Statements } from './database.ts';
-import { deliveries, streams } from './schema-transmitter.ts';
+import { isOutdated } from './outdated-deliveries.ts';
+import { streams } from './schema-transmitter.ts';
 
 /** Rows of one transaction: each goes into other indexes. */
 const rowsAtOnce = 500;
@@ -19,6 +20,7 @@ export const createReplay =
     const { database, announcer } = options;
     if (dryRun) await refuseDisabled(database.db, stream);
     let count = 0;
+    let outdated = 0;
     try {
       for (let after = 0; ; ) {
         const from = after;
@@ -26,8 +28,9 @@ export const createReplay =
           ? await look(database.db, stream, range, from)
           : await database.transact((tx) => replayNext(tx, stream, range, from, by));
         count += step.seqs.length;
-        if (step.end === undefined) return { count, more: false };
-        if (count >= replayMax) return { count, more: true };
+        outdated += step.outdated;
+        if (step.end === undefined) return { count, outdated, more: false };
+        if (count >= replayMax) return { count, outdated, more: true };
         after = step.end;
       }
     } finally {
@@ -36,10 +39,20 @@ export const createReplay =
   };
 
 type Step = {
-  /** Those that are meant. */
+  /** Those that are meant, and are sent again. */
   readonly seqs: readonly number[];
+  /** Meant, too, but what they say no longer holds. */
+  readonly outdated: number;
+  /** Some of all these may be outdated by what comes. */
+  readonly mayBecomeOutdated: boolean;
   /** The last that was looked at; absent: there are no more. */
   readonly end?: number;
+};
+type DeadRow = {
+  readonly seq: number;
+  readonly made_ms: number;
+  readonly has_family: boolean;
+  readonly is_outdated: boolean;
 };
 
 /** Oldest first: of one principal none is made due before those that come before it. */
@@ -50,23 +63,20 @@ async function look(
   after: number,
   locks = false,
 ): Promise<Step> {
-  const query = tx
-    .select({ seq: deliveries.seq, madeMs: deliveries.createdAtMs })
-    .from(deliveries)
-    .where(
-      and(
-        eq(deliveries.streamId, stream),
-        eq(deliveries.state, 'dead'),
-        gt(deliveries.seq, after),
-        ids && inArray(deliveries.jti, [...ids]),
-      ),
-    )
-    .orderBy(asc(deliveries.seq))
-    .limit(rowsAtOnce);
-  const rows = await (locks ? query.for('update') : query);
+  const { rows } = await tx.execute<DeadRow>(sql`
+    SELECT d.seq::float8 AS seq, d.created_at_ms::float8 AS made_ms, d.family IS NOT NULL AS has_family,
+           ${isOutdated(sql.raw('d'))} AS is_outdated
+      FROM hub.deliveries d
+     WHERE d.state = 'dead' AND d.stream_id >= ${stream} AND d.stream_id <= ${stream} AND d.seq > ${after}
+           ${ids === undefined ? sql`` : sql`AND d.jti = ANY (${sql.param([...ids])}::text[])`}
+     ORDER BY d.stream_id, d.seq LIMIT ${rowsAtOnce} ${locks ? sql`FOR UPDATE OF d` : sql``}`);
   const end = rows.length < rowsAtOnce ? undefined : rows.at(-1)?.seq;
+  const meant = rows.filter(({ made_ms: madeMs }) => madeMs >= fromMs && madeMs <= untilMs);
+  const fresh = meant.filter((row) => !row.is_outdated);
   return {
-    seqs: rows.filter(({ madeMs }) => madeMs >= fromMs && madeMs <= untilMs).map(({ seq }) => seq),
+    seqs: fresh.map(({ seq }) => seq),
+    outdated: meant.length - fresh.length,
+    mayBecomeOutdated: fresh.some((row) => row.has_family),
     ...(end === undefined ? {} : { end }),
   };
 }
@@ -80,7 +90,12 @@ async function replayNext(
   by: By,
 ): Promise<Step> {
   await refuseDisabled(tx, stream);
-  const step = await look(tx, stream, range, after, true);
+  let step = await look(tx, stream, range, after, true);
+  if (step.mayBecomeOutdated) {
+    // Whoever has put something newer on its way is seen then, and whoever comes puts it behind: for that it waits here.
+    await tx.execute(sql`SELECT FROM hub.streams WHERE id = ${stream} FOR UPDATE`);
+    step = await look(tx, stream, range, after, true);
+  }
   const count = step.seqs.length;
   if (count === 0) return step;
   await tx.execute(sql`
@@ -99,7 +114,8 @@ async function refuseDisabled(tx: Statements, stream: StreamId): Promise<void> {
     .select({ status: streams.status })
     .from(streams)
     .where(eq(streams.id, stream))
-    .for('share');
+    // Two replays of one stream go one after the other.
+    .for('no key update');
   if (row !== undefined && row.status !== 'disabled') return;
   throw new Problem('stream-not-enabled', 'The stream is disabled: what is sent again would be dropped.', {
     hint: 'Enable it first, or pause it: then it is held.',

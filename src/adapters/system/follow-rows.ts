@@ -3,10 +3,10 @@ import type { Announcer, FollowedRows, Topic } from '../../pipeline/ports.ts';
 /** Changes whose announcement was lost are found after so long. */
 const rereadMs = 5_000;
 
-/** Reads once before it resolves, then follows `topic`; every `rereadMs` in case an announcement was lost. */
+/** Reads once before it resolves, then follows `topics`; every `rereadMs` in case an announcement was lost. */
 export async function followRows<Row>(options: {
   readonly list: () => Promise<readonly Row[]>;
-  readonly topic: Topic;
+  readonly topics: readonly Topic[];
   readonly announcer: Pick<Announcer, 'subscribe'>;
   readonly onError: (cause: unknown) => void;
 }): Promise<FollowedRows<Row>> {
@@ -27,7 +27,7 @@ export async function followRows<Row>(options: {
   const refreshQuietly = () => void refresh().catch(options.onError);
 
   await refresh();
-  const unsubscribe = options.announcer.subscribe(options.topic, refreshQuietly);
+  const ends = options.topics.map((topic) => options.announcer.subscribe(topic, refreshQuietly));
   const timer = setInterval(refreshQuietly, rereadMs);
   timer.unref();
   return {
@@ -36,7 +36,7 @@ export async function followRows<Row>(options: {
     refresh,
     close() {
       clearInterval(timer);
-      unsubscribe();
+      for (const end of ends) end();
     },
   };
 }

@@ -48,14 +48,22 @@ async function replay(
   const hub = await connect();
   const query = dryRun === true ? { dry_run: true } : {};
   const answer = await hub.call<Replayed>('POST', path`/v1/streams/${id}/replay`, { body, query });
-  screen.show(answer, ({ count, more, dry_run: isDry }) => [
-    `${count} ${count === 1 ? 'SET' : 'SETs'} ${isDry ? 'would be sent again.' : 'on the way again.'}`,
+  screen.show(answer, ({ count, outdated, more, dry_run: isDry }) => [
+    `${sets(count)} ${isDry ? 'would be sent again.' : 'on the way again.'}`,
+    ...(outdated > 0 ? [`${sets(outdated)} not: a later one about the same says what holds now.`] : []),
     ...(more ? ['There may be more: this is as many as go at a time. Say it again for the rest.'] : []),
   ]);
   return exitCodes.done;
 }
 
-type Replayed = { readonly count: number; readonly more: boolean; readonly dry_run: boolean };
+const sets = (count: number): string => `${count} ${count === 1 ? 'SET' : 'SETs'}`;
+
+type Replayed = {
+  readonly count: number;
+  readonly outdated: number;
+  readonly more: boolean;
+  readonly dry_run: boolean;
+};
 
 async function sample(
   { connect, screen }: CommandContext,

@@ -8,6 +8,7 @@ import {
 import { parseOutboundAllow } from '../../../src/core/outbound-allow.ts';
 import type { FetchOutcome } from '../../../src/core/outgoing.ts';
 import { anAuthority } from '../../support/certificates.ts';
+import { deferred } from '../../support/deferred.ts';
 import { aDownstreamReceiver, type DownstreamReceiver } from '../../support/downstream-receiver.ts';
 
 const authority = anAuthority();
@@ -149,7 +150,28 @@ describe('SEC-08: the address that is really connected to decides', () => {
       await Promise.all(Array.from({ length: 5 }, () => fetcher.fetch(request)));
     }
     expect(receiver.connections() - before).toBe(2);
-    expect(asked).toHaveLength(2);
+    expect(asked).toHaveLength(1);
+  });
+
+  it('a name whose servers do not answer is looked up once at a time, whoever waits for it', async () => {
+    const asked: string[] = [];
+    const found = deferred<LookupAddress[]>();
+    const fetcher = aFetcher('127.0.0.1', {
+      limits: { connectMs: 100_000, wholeMs: 100_000 },
+      async resolve(hostname) {
+        asked.push(hostname);
+        return hostname === 'silent.receiver.example' ? found.promise : [{ address: '127.0.0.1', family: 4 }];
+      },
+    });
+    const ask = (name: string) =>
+      fetcher.fetch({ url: `https://${name}:${receiver.port}/`, method: 'POST', headers: {}, body: 'x' });
+    const waiting = Array.from({ length: 16 }, () => ask('silent.receiver.example'));
+    expect(await ask('receiver.example')).toMatchObject({ status: 202 });
+    expect(asked.filter((name) => name.startsWith('silent'))).toHaveLength(1);
+    found.resolve([]);
+    for (const outcome of await Promise.all(waiting)) expect(outcome).toMatchObject({ failure: 'network' });
+    await ask('silent.receiver.example');
+    expect(asked.filter((name) => name.startsWith('silent'))).toHaveLength(2);
   });
 
   it('no proxy of the environment is used, and no variable turns verification off', async () => {

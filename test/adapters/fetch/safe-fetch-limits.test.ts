@@ -9,6 +9,7 @@ import {
 } from '../../../src/adapters/fetch/safe-fetch.ts';
 import { parseOutboundAllow } from '../../../src/core/outbound-allow.ts';
 import type { FetchOutcome, OutgoingRequest } from '../../../src/core/outgoing.ts';
+import { inFlightPerStreamMax } from '../../../src/transmitter/deliverer.ts';
 import { aDownstreamReceiver, type DownstreamReceiver } from '../../support/downstream-receiver.ts';
 
 const allow = parseOutboundAllow('127.0.0.1').filter((entry) => entry !== undefined);
@@ -88,29 +89,47 @@ describe('PUSH-27: limits', () => {
   it('the whole has a limit, whatever its parts take', async () => {
     use({ wholeMs: 100 });
     receiver.behave({ kind: 'dead' });
-    const detail = 'no whole answer within 100 ms';
-    expect(await reach()).toEqual({ kind: 'failed', failure: 'timeout', detail });
+    expect(await reach()).toEqual({
+      kind: 'failed',
+      failure: 'timeout',
+      detail: 'no whole answer within 100 ms',
+    });
+    // The head of an answer must have come by then.
+    use({ wholeMs: 3_000 });
     receiver.behave({ kind: 'stalls-body', status: 400 });
     expect(await reach()).toMatchObject({
       kind: 'failed',
       failure: 'timeout',
-      detail,
+      detail: 'no whole answer within 3000 ms',
       head: { status: 400 },
     });
   });
 
   it('who waits for a connection can be stopped, and is then never sent', async () => {
-    use({ wholeMs: 300, connectionsPerOriginMax: 1 });
+    use({ wholeMs: 100_000, headersMs: 100_000, connectionsPerOriginMax: 1 });
     receiver.behave({ kind: 'answers', status: 202 }, [{ kind: 'dead' }]);
-    const first = reach();
+    const [hangs, waits] = [new AbortController(), new AbortController()];
+    const first = reach({ stop: hangs.signal });
     await receiver.reached(1);
-    const controller = new AbortController();
-    const second = reach({ body: 'never', stop: controller.signal });
-    controller.abort();
+    const second = reach({ body: 'never', stop: waits.signal });
+    waits.abort();
     expect(await second).toMatchObject({ failure: 'stopped' });
-    expect(await first).toMatchObject({ failure: 'timeout' });
+    hangs.abort();
+    expect(await first).toMatchObject({ failure: 'stopped' });
     expect(await reach({ body: 'y' })).toMatchObject({ status: 202 });
     expect(receiver.received.map(({ body }) => body)).toEqual(['x', 'y']);
+  });
+
+  it('DESIGN §11: two Receivers that hang keep nobody else at the same origin waiting', async () => {
+    use({ headersMs: 100_000, wholeMs: 100_000 });
+    receiver.behave({ kind: 'dead' });
+    const hanging = Array.from({ length: 2 * inFlightPerStreamMax }, () => reach());
+    await receiver.reached(hanging.length);
+    receiver.behave({ kind: 'answers', status: 202 });
+    expect(await reach()).toMatchObject({ status: 202 });
+    expect(receiver.held()).toBe(hanging.length);
+    await fetcher.close();
+    await Promise.all(hanging);
   });
 
   it('waiting for a connection counts as time', async () => {

@@ -85,6 +85,12 @@ describe('GET /v1/streams/:id/deliveries', () => {
       },
     ]);
     expect(await list('', 'dead-letters')).toEqual(dead);
+    // And somebody must look at it; what was no SET of the stream is nothing.
+    await poll({ returnImmediately: true, setErrs: { none: { err: 'invalid_request' } } });
+    const warned = hub.lines.filter((line) => line.includes('a SET was not taken'));
+    expect(warned).toEqual([expect.stringContaining(refused)]);
+    const { text } = await hub.call('GET', '/metrics');
+    expect(text).toMatch(/^caep_hub_alerts_total\{kind="dead-letter"\} 1$/m);
   });
 
   it.each([
@@ -154,6 +160,6 @@ describe('POST /v1/streams/:id/replay', () => {
     expect((await list('?state=dead')).items).toHaveLength(1);
     await hub.call('PATCH', `/v1/streams/${stream}`, { body: { status: 'paused' } });
     const replayed = await hub.call('POST', `/v1/streams/${stream}/replay`, { body: {} });
-    expect(replayed.body).toEqual({ count: 1, more: false, dry_run: false });
+    expect(replayed.body).toEqual({ count: 1, outdated: 0, more: false, dry_run: false });
   });
 });

@@ -58,10 +58,12 @@ const names = [
   'aud',
   'constructor',
 ];
-const aBody = fc.oneof(
-  { weight: 5, arbitrary: fc.dictionary(fc.constantFrom(...names), aValue) },
-  { weight: 1, arbitrary: aValue },
-);
+const aBodyOf = (members: readonly string[]) =>
+  fc.oneof(
+    { weight: 5, arbitrary: fc.dictionary(fc.constantFrom(...members), aValue) },
+    { weight: 1, arbitrary: aValue },
+  );
+const aBody = aBodyOf(names);
 
 it.each([
   ['POST', '/ssf/streams'],
@@ -85,6 +87,46 @@ it.each([
         headers: { 'content-type': 'application/json' },
       });
       expect(expected, await answer.text()).toContain(answer.status);
+    }),
+    { numRuns: runs },
+  );
+});
+
+const anId = fc.oneof(
+  fc.string({ unit: 'binary', maxLength: 40 }),
+  fc.constantFrom('set_1', '', '__proto__'),
+);
+const aTime = fc.oneof(fc.maxSafeNat(), aValue);
+
+/** What each takes, now and then as it should be. */
+const operations = {
+  'POST /ssf/poll/:id': fc.record(
+    {
+      maxEvents: fc.oneof(fc.integer(), fc.nat(200), aValue),
+      // Else it waits.
+      returnImmediately: fc.constant(true),
+      ack: fc.oneof(fc.array(anId), aValue),
+      setErrs: fc.oneof(fc.dictionary(anId, fc.oneof(fc.record({ err: anId }), aValue)), aValue),
+    },
+    { requiredKeys: ['returnImmediately'] },
+  ),
+  'POST /v1/streams/:id/replay': fc.record(
+    { jtis: fc.oneof(fc.array(anId), aValue), from_ms: aTime, until_ms: aTime },
+    { requiredKeys: [] },
+  ),
+  'POST /v1/streams': aBodyOf([...names, 'receiver', 'algorithm', 'inactivity_timeout']),
+  'PATCH /v1/streams/:id': aBodyOf([...names, 'algorithm', 'min_verification_interval']),
+  'POST /v1/streams/:id/samples': aBody,
+  'POST /v1/streams/:id/verify': aBody,
+};
+
+it.each(Object.entries(operations))('%s takes any body', async (operation, aBodyOfIt) => {
+  const [method = '', path = ''] = operation.split(' ');
+  const token = path.startsWith('/v1') ? hub.adminToken : receiver.token;
+  await fc.assert(
+    fc.asyncProperty(aBodyOfIt, async (body) => {
+      const answer = await hub.call(method, path.replace(':id', id), { token, body });
+      expect([200, 201, 202, 204, 400, 404, 409], answer.text).toContain(answer.status);
     }),
     { numRuns: runs },
   );
