@@ -5,7 +5,7 @@ import type { Jwk } from '../enforcement/token-signatures.ts';
 import type { Binding, Upstream } from './ports.ts';
 
 /** Between two fetches of the keys of one upstream, however many unknown `kid`s arrive. */
-export const setKeysCooldownMs = 1_000;
+const setKeysCooldownMs = 1_000;
 
 export type SetKeys = {
   find(upstream: Upstream, binding: Binding, wanted: WantedKey): Promise<FoundKey>;

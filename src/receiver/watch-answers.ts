@@ -4,7 +4,7 @@ import type { Upstream, UpstreamStore } from './ports.ts';
 import type { SetAnswer } from './set-ports.ts';
 
 /** So many SETs of one upstream that are refused within a minute are for a person to look at. */
-export const waveRefusals = 20;
+const waveRefusals = 20;
 const minuteMs = 60_000;
 /** When the last SET came is written down this often: a flood of SETs is no flood of updates. */
 const noteEveryMs = 1_000;

@@ -256,7 +256,9 @@ onlyOnServer('two nodes', (fixture) => {
       const changes = here.lines.filter((line) => line.includes('"Redis is '));
       expect(changes.length).toBeGreaterThanOrEqual(2);
       expect(changes.map((line) => (JSON.parse(line) as { msg: string }).msg)).toEqual(
-        changes.map((_, n) => (n % 2 === 0 ? expect.stringContaining('Redis is away') : 'Redis is back')),
+        changes.map((_, n) =>
+          n % 2 === 0 ? (expect.stringContaining('Redis is away') as string) : 'Redis is back',
+        ),
       );
     });
   });

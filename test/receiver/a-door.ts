@@ -11,7 +11,7 @@ import type { RecordedSet } from '../../src/receiver/set-ports.ts';
 import type { SignOptions, UpstreamKeys } from '../support/upstream-keys.ts';
 
 export const now = 1_763_764_000;
-export const iss = 'https://idp.example/tenant';
+const iss = 'https://idp.example/tenant';
 export const caep = (name: string) => `https://schemas.openid.net/secevent/caep/event-type/${name}`;
 export const user = { format: 'iss_sub', iss, sub: 'u1' };
 
@@ -65,7 +65,7 @@ export function aDoor(keys: UpstreamKeys, upstream = anUpstream(), failing?: Pro
   const setKeys = createSetKeys({
     fetchKeys: async () => {
       fetches += 1;
-      return keys.jwks().keys as never;
+      return keys.jwks().keys;
     },
     clock,
     async pause(ms) {

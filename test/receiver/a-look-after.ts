@@ -41,7 +41,7 @@ export type LookingAfter = {
   look(name?: string): Promise<'done' | 'failed'>;
   state(): Promise<string>;
   /** The verification event comes. */
-  arrive(): Promise<void>;
+  arrive(): Promise<unknown>;
   asked(peer: Peer, method: string, place?: string): Peer['requests'];
   /** Actions about `idp`, oldest first. */
   audited(): Promise<readonly string[]>;
@@ -114,8 +114,7 @@ export function lookingAfter(fixture: DatabaseFixture): LookingAfter {
     find: async (name = 'idp') => (await at.store.find(name))!,
     look: async (name = 'idp') => (await at.lookAfter.now(name, { actor: 'hub' })).kind,
     state: async () => healthOf(await at.find(), at.nowMs).state,
-    arrive: async () =>
-      void (await at.store.note(sourceId('idp'), { verifiedAtMs: at.nowMs, failure: null })),
+    arrive: () => at.store.note(sourceId('idp'), { verifiedAtMs: at.nowMs, failure: null }),
     asked: (peer, method, place = 'streams') =>
       peer.requests.filter((one) => one.place === place && one.method === method),
     async audited() {
