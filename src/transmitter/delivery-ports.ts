@@ -94,6 +94,15 @@ export type DeliveryStore = {
     streamId: StreamId,
     ask: { readonly nowMs: Millis; readonly untilMs: Millis; readonly limit: number },
   ): Promise<{ readonly taken: readonly Claim[]; readonly more: boolean }>;
+  /**
+   * Of what was handed out: what is signed by a key that is not served any more may be taken again at once, and is then
+   * signed anew. @returns those.
+   */
+  giveAgain(
+    streamId: StreamId,
+    ids: readonly string[],
+    isServed: (kid: string) => boolean,
+  ): Promise<ReadonlySet<string>>;
   /** Unknown ids, and those of other streams, change nothing. @returns those that are dead now. */
   acknowledge(
     streamId: StreamId,

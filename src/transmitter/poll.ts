@@ -86,9 +86,21 @@ export function createPoll(ports: PollPorts): Poll {
     }
   }
 
+  /** A key that was compromised is gone at once: nobody can check what was signed by it, and the SET itself is well. */
+  async function withoutReplacedKeys(
+    streamId: StreamId,
+    errors: PollAsk['errors'],
+  ): Promise<PollAsk['errors']> {
+    const unchecked = [...errors].flatMap(([id, { err }]) => (err === 'invalid_key' ? [id] : []));
+    if (unchecked.length === 0) return errors;
+    const again = await store.giveAgain(streamId, unchecked, ports.isServed);
+    return new Map([...errors].filter(([id]) => !again.has(id)));
+  }
+
   return async (streamId, { setsMax, returnImmediately, acks, errors }, stop) => {
     if (acks.length + errors.size > 0) {
-      const dead = await store.acknowledge(streamId, acks, errors, nowMs());
+      const final = await withoutReplacedKeys(streamId, errors);
+      const dead = await store.acknowledge(streamId, acks, final, nowMs());
       for (const id of dead) ports.onDead(streamId, id, errors.get(id));
     }
     if (setsMax === 0) return nothing;

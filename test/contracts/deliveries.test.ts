@@ -135,6 +135,18 @@ forEachDatabase('deliveries', (fixture) => {
       expect(items).toMatchObject([{ answer }, { answer }]);
     });
 
+    it('what nobody can check because its key was replaced at once is given again; by a key that is served it is not', async () => {
+      const [stream, other] = [await aStream({ method: 'poll' }), await aStream({ method: 'poll' })];
+      const ids = [`a-${stream}`, `b-${stream}`];
+      await put(...ids.map((id) => aSet(stream, { id })), aSet(other, { id: `theirs-${stream}` }));
+      await signAll([...(await take(stream)).taken, ...(await take(other)).taken]);
+      const asked = [`a-${stream}`, `theirs-${stream}`, 'none'];
+      expect(await store().giveAgain(stream, asked, () => true)).toEqual(new Set());
+      expect((await take(stream)).taken).toEqual([]);
+      expect(await store().giveAgain(stream, asked, (kid) => kid !== 'k1')).toEqual(new Set([`a-${stream}`]));
+      expect((await take(stream)).taken.map(({ id }) => id)).toEqual([`a-${stream}`]);
+    });
+
     it('SSF §8.1.5: of a stream that was paused or disabled the last word is still there to fetch', async () => {
       for (const status of ['paused', 'disabled'] as const) {
         const stream = await aStream({ method: 'poll' });

@@ -137,6 +137,18 @@ export function createDeliveryStore(options: {
       return { taken: rows.map(toClaim), more: rows[0]?.more ?? false };
     },
 
+    async giveAgain(stream, ids, isServed) {
+      const signed = sql`d.stream_id = ${stream} AND d.jti = ANY (${sql.param(ids)}::text[]) AND d.state = 'pending'`;
+      const { rows: kids } = await database.db.execute<{ kid: string }>(sql`
+        SELECT DISTINCT d.kid FROM hub.deliveries d WHERE ${signed} AND d.kid IS NOT NULL`);
+      const gone = kids.map(({ kid }) => kid).filter((kid) => !isServed(kid));
+      if (gone.length === 0) return new Set();
+      const { rows } = await database.db.execute<{ jti: string }>(sql`
+        UPDATE hub.deliveries d SET claimed_until_ms = 0
+         WHERE ${signed} AND d.kid = ANY (${sql.param(gone)}::text[]) RETURNING d.jti`);
+      return new Set(rows.map(({ jti }) => jti));
+    },
+
     async acknowledge(stream, acks, errors, nowMs) {
       const reported = [...errors];
       const { rows } = await database.db.execute<{ jti: string; is_dead: boolean }>(sql`
