@@ -26,7 +26,10 @@ const pushSet = {
       'to the Transmitter with the stream.',
     consumes: ['application/secevent+jwt'],
     params: Type.Object({ upstream_id: Type.String({ maxLength: 128 }) }),
-    body: Type.String({ description: 'The SET.' }),
+    body: Type.String({
+      description: 'The SET.',
+      examples: ['eyJ0eXAiOiJzZWNldmVudCtqd3Qi….eyJpc3Mi….MEUC…'],
+    }),
     response: {
       202: Type.Null({ description: 'Taken.' }),
       400: Type.Object(

@@ -121,7 +121,7 @@ const setStatus = {
     params,
     body: Type.Object(
       {
-        status: Type.Enum([...streamStatuses]),
+        status: Type.Enum([...streamStatuses], { examples: ['enabled'] }),
         reason: Type.Optional(Type.String({ maxLength: reasonMax, description: 'Told to the Transmitter.' })),
       },
       { additionalProperties: false },
