@@ -18,6 +18,7 @@ type Ring = keyof typeof rings;
 
 const features = new Set([
   'intake',
+  'hooks',
   'receiver',
   'revocations',
   'agents',
@@ -67,6 +68,7 @@ const packageHomes: readonly { readonly packages: RegExp; readonly home: RegExp 
   { packages: /^(pg|drizzle-orm|@electric-sql|bullmq|ioredis|undici)(\/|$)/, home: /^src\/adapters\// },
   { packages: /^jose(\/|$)/, home: /^src\/adapters\/jose\// },
   { packages: /^oidc-provider$/, home: /^src\/adapters\/oidc-provider\// },
+  { packages: /^jsonata$/, home: /^src\/adapters\/jsonata\// },
   { packages: /^commander$/, home: /^src\/(cli\/|main\.ts$)/ },
 ];
 

@@ -66,6 +66,7 @@ export const problemCodes = [
   'rate-limited',
   'too-many-connections',
   'issuer-unavailable',
+  'mapping-busy',
   'storage-unavailable',
   'storage-timeout',
   'shutting-down',

@@ -36,6 +36,8 @@ export type Metrics = {
   readonly groupCommitted: (size: number, seconds: number) => void;
   readonly pushed: (outcome: string) => void;
   readonly alerted: (kind: string) => void;
+  /** `hook` is one that there is, or empty. */
+  readonly hookAsked: (hook: string, outcome: string) => void;
   /** Asked at each scrape, and at most every `rememberMs`; one that throws is left out. */
   gauge(name: GaugeName, read: Read): void;
 };
@@ -69,6 +71,12 @@ export function createMetrics(options: {
     labelNames: ['outcome'],
     registers,
   });
+  const hooks = new Counter({
+    name: 'caep_hub_hook_requests_total',
+    help: 'Requests at hooks, by what became of them; those at a hook that does not exist have no name.',
+    labelNames: ['hook', 'outcome'],
+    registers,
+  });
   const commits = new Histogram({
     name: 'caep_hub_commit_seconds',
     help: 'A group of signals from the start of its transaction to its commit.',
@@ -91,6 +99,7 @@ export function createMetrics(options: {
     },
     pushed: (outcome) => pushes.inc({ outcome }),
     alerted: (kind) => alerts.inc({ kind }),
+    hookAsked: (hook, outcome) => hooks.inc({ hook, outcome }),
     gauge: (name, read) =>
       registerGauge(registry, name, remember(read, options.monotonicMs), options.onError),
   };

@@ -61,6 +61,7 @@ export const problemReplies = {
     title: 'The keys of an issuer cannot be had',
     retryAfterSeconds: 2,
   },
+  'mapping-busy': { status: 503, title: 'Too many bodies wait to be mapped', retryAfterSeconds: 2 },
   'storage-unavailable': { status: 503, title: 'Storage is unavailable', retryAfterSeconds: 1 },
   'storage-timeout': { status: 503, title: 'Storage took too long', retryAfterSeconds: 1 },
   'shutting-down': { status: 503, title: 'The hub is shutting down', retryAfterSeconds: 2 },
