@@ -21,8 +21,8 @@ type Waiting = {
 };
 
 /**
- * Threads start when they are needed, and another one at once for one that was ended. Hooks take turns; one that is being
- * mapped waits for its next turn until it is done.
+ * All threads start with the first question, and another one at once for one that was ended. Hooks take turns; one that is
+ * being mapped waits for its next turn until it is done.
  */
 export function createMapper(given: Partial<MapperLimits> = {}): Mapper & { close(): Promise<void> } {
   const limits = {
@@ -51,6 +51,7 @@ export function createMapper(given: Partial<MapperLimits> = {}): Mapper & { clos
       queue.push(entry);
       queues.set(turn, queue);
       waiting += 1;
+      startAll();
       work();
     });
   }
@@ -65,18 +66,18 @@ export function createMapper(given: Partial<MapperLimits> = {}): Mapper & { clos
     if (queue.length === 0) queues.delete(turn);
   }
 
-  /** Whoever is next and not at work, for as many threads as are free; one more starts where none is. */
+  /** Whoever is next and not at work, for as many threads as are free. */
   function work(): void {
-    for (;;) {
+    while (!closed) {
       const turn = [...queues.keys()].find((name) => !atWork.has(name));
-      if (turn === undefined || closed) return;
-      const thread = idle.pop();
-      if (thread === undefined) {
-        if (threads.size < threadsMax) void start();
-        return;
-      }
+      const thread = turn === undefined ? undefined : idle.pop();
+      if (turn === undefined || thread === undefined) return;
       void serve(turn, thread);
     }
+  }
+
+  function startAll(): void {
+    while (!closed && threads.size < threadsMax) void start();
   }
 
   async function serve(turn: string, thread: MappingThread): Promise<void> {
@@ -90,7 +91,7 @@ export function createMapper(given: Partial<MapperLimits> = {}): Mapper & { clos
     atWork.delete(turn);
     if (thread.isAlive() && !closed) idle.push(thread);
     else await forget(thread);
-    if (!closed && threads.size === 0) void start();
+    startAll();
     work();
   }
 
@@ -109,7 +110,11 @@ export function createMapper(given: Partial<MapperLimits> = {}): Mapper & { clos
 
   return {
     map: ({ hook, ...job }) => ask(`hook ${hook}`, { op: 'map', ...job }, limits.waitMs),
-    check: (mapping) => ask('check', { op: 'check', mapping }, checkWaitMs),
+    async check(mapping) {
+      startAll();
+      await Promise.all([...threads].map(({ ready }) => ready));
+      return ask('check', { op: 'check', mapping }, checkWaitMs);
+    },
     async close() {
       closed = true;
       for (const [turn, queue] of queues) {

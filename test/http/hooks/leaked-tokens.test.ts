@@ -164,6 +164,11 @@ it('nothing of a leaked token is in the log, the audit or the files of the datab
   await report(hook, leakOf(good.token));
   await report(hook, leakOf(opaque));
   await report(hook, leakOf(good.token), { kid: 'nobody' });
+  // Whoever wrote the mapping: it is not given what nobody may keep.
+  const mapping = '{"event": "session-revoked", "subject": {"client_id": "x"}, "reason": $string($)}';
+  const telling = await aHook(hub, { kind: 'github-secret-scanning', keys_url: keysUrl, mapping });
+  for (const token of [good.token, opaque]) expect((await report(telling, leakOf(token))).status).toBe(202);
+  expect(await signalsOf(hub, telling.name)).toHaveLength(2);
   await report(hook, `{"token": "${good.token}"`);
   const tried = await hub.call('POST', `/v1/hooks/${hook.name}/test`, {
     body: { body: JSON.parse(leakOf(good.token)) },

@@ -27,17 +27,14 @@ describe('mappings', () => {
   it('one that never ends is ended, is told to people, and holds up nobody else', async () => {
     const endless = await plain({ mapping: '($f := function($n) { $f($n + 1) }; $f(0))' });
     const good = await plain();
-    const looping = Promise.all(
-      [1, 2].map((n) => send(hub, { path: endless.path, body: row({ n }), headers: bearer(endless) })),
-    );
+    const looping = send(hub, { path: endless.path, body: row(), headers: bearer(endless) });
     const others = await Promise.all(
       [1, 2, 3, 4].map((n) =>
         send(hub, { path: good.path, body: row({ client_id: `c-${n}` }), headers: bearer(good) }),
       ),
     );
     expect(others.map(({ status }) => status)).toEqual([202, 202, 202, 202]);
-    const statuses = (await looping).map(({ status }) => status);
-    expect(statuses.every((status) => status === 400 || status === 503)).toBe(true);
+    expect((await looping).status).toBe(400);
     expect(await activityOf(hub, endless.name)).toMatchObject({ last_failure: { code: 'mapping-timeout' } });
     expect(
       (await send(hub, { path: good.path, body: row({ client_id: 'after' }), headers: bearer(good) })).status,
