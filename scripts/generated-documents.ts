@@ -1,6 +1,8 @@
 import { configVariables } from '../src/config.ts';
 import { findEventType } from '../src/core/events/event-types.ts';
 import { reactions, type Reaction } from '../src/core/reactions.ts';
+import type { HookKind } from '../src/hooks/kind.ts';
+import { hookKinds } from '../src/hooks/kinds.ts';
 import { problemReplies, problemType, type ProblemReply } from '../src/http/problem-replies.ts';
 
 const cutOffs = { none: '–', event: 'event time', latest: 'later of event time and now' } as const;
@@ -11,12 +13,21 @@ const lapses = {
   never: 'lifted',
 } as const;
 
+const optionNames = {
+  header: '`--header`',
+  toleranceSeconds: '`--tolerance`',
+  issuer: '`--issuer`',
+  keysUrl: '`--keys-url`',
+} as const;
+const secretsMade = { here: 'made here', there: 'made there', published: 'keys that it publishes' } as const;
+
 /** What is written between the two marks of a document. Everything else in it is written by people. */
 export type GeneratedPart = { readonly file: string; readonly name: string; readonly text: string };
 
 export const generatedParts: readonly GeneratedPart[] = [
   { file: 'docs/operations.md', name: 'configuration', text: configurationTable() },
   { file: 'docs/problems.md', name: 'problems', text: problemTable() },
+  { file: 'docs/hooks.md', name: 'hooks', text: hookTable() },
   { file: 'docs/reactions.md', name: 'reactions', text: reactionTable() },
 ];
 
@@ -75,6 +86,22 @@ function reactionTable(): string {
   });
   const head = '| Event | Defined in | When | Effect | Who | Cut-off | Until | Family | Told downstream as |';
   return [head, '| --- | --- | --- | --- | --- | --- | --- | --- | --- |', ...rows].join('\n');
+}
+
+function hookTable(): string {
+  const rows = hookKinds.map(({ name, title, proof, secret, options, tailOf, reference }: HookKind) => {
+    const tail = tailOf?.('<secret>');
+    return `| ${[
+      `[\`${name}\`](../examples/soc/${name})`,
+      `[${title}](${reference})`,
+      proof,
+      secretsMade[secret.made],
+      `\`/v1/hooks/<name>${tail === undefined ? '' : `/${tail}`}\``,
+      options.map((option) => optionNames[option]).join(' '),
+    ].join(' | ')} |`;
+  });
+  const head = '| Kind | Sender | Believed by | Secret | Path | Options |';
+  return [head, '| --- | --- | --- | --- | --- | --- |', ...rows].join('\n');
 }
 
 function wrap(text: string, columns: number): string[] {

@@ -17,6 +17,7 @@ import { createServer, type HubServer } from './http/server.ts';
 import { openPlatform, warn, type Platform } from './app/platform.ts';
 import { wireAgents } from './app/wire-agents.ts';
 import { wireAudit } from './app/wire-audit.ts';
+import { wireHooks } from './app/wire-hooks.ts';
 import { wireKeys } from './app/wire-keys.ts';
 import { type Oauth, wireOauth } from './app/wire-oauth.ts';
 import { wirePoints } from './app/wire-points.ts';
@@ -132,6 +133,7 @@ async function wire(platform: Platform, config: Config, closers: Closers): Promi
   oauth.set(await wireOauth(server, hub, { points, tokens, keys: keys.accessTokens }));
   const signals = await wireSignals(server, hub, { issuers, points });
   await wireAgents(server, hub, { issuers, signals });
+  await wireHooks(server, hub, { signals, tokens });
   const streams = await wireStreams(server, hub, oauth.get());
   const transmitter = await wireTransmitter(server, hub, { keys: keys.sets, streams, tokens });
   const upstreams = await wireUpstreams(server, hub);

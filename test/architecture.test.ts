@@ -18,6 +18,7 @@ type Ring = keyof typeof rings;
 
 const features = new Set([
   'intake',
+  'hooks',
   'receiver',
   'revocations',
   'agents',
@@ -68,6 +69,7 @@ const packageHomes: readonly { readonly packages: RegExp; readonly home: RegExp 
   { packages: /^jose(\/|$)/, home: /^src\/adapters\/jose\// },
   { packages: /^oidc-provider$/, home: /^src\/adapters\/oidc-provider\// },
   { packages: /^oauth4webapi$/, home: /^src\/adapters\/oauth4webapi\// },
+  { packages: /^jsonata$/, home: /^src\/adapters\/jsonata\// },
   { packages: /^commander$/, home: /^src\/(cli\/|main\.ts$)/ },
 ];
 

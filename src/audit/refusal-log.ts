@@ -24,10 +24,10 @@ export function createRefusalLog(options: {
   const tallies = new Map<string, Tally>();
 
   return {
-    note({ who, reason }) {
+    note(asked) {
       const minute = Math.floor(nowMs() / minuteMs);
-      const isNew = !tallies.has(keyOf(minute, { who, reason }));
-      const refusal = { who: isNew && tallies.size >= kindsMax ? otherCallers : who, reason };
+      const isNew = !tallies.has(keyOf(minute, asked));
+      const refusal = { ...asked, who: isNew && tallies.size >= kindsMax ? otherCallers : asked.who };
       const key = keyOf(minute, refusal);
       const tally = tallies.get(key) ?? { minute, refusal, count: 0 };
       tally.count += 1;
@@ -48,14 +48,15 @@ export function createRefusalLog(options: {
   };
 }
 
-const keyOf = (minute: number, { who, reason }: Refusal): string => JSON.stringify([minute, who, reason]);
+const keyOf = (minute: number, { who, reason, target = 'api' }: Refusal): string =>
+  JSON.stringify([minute, who, reason, target]);
 
 function toEntry({ minute, refusal, count }: Tally): AuditEntry {
   return {
     atMs: minute * minuteMs,
     actor: refusal.who,
     action: 'request.refused',
-    target: 'api',
+    target: refusal.target ?? 'api',
     outcome: 'refused',
     detail: { reason: refusal.reason, count },
   };

@@ -5,6 +5,7 @@ import { addAgentCommands } from './commands/agents.ts';
 import { addRevocationCommands } from './commands/revocations.ts';
 import { addPointCommands } from './commands/points.ts';
 import { addSourceCommands } from './commands/sources.ts';
+import { addHookCommands } from './commands/hooks.ts';
 import { addIssuerCommands } from './commands/issuers.ts';
 import { addKeyCommands } from './commands/keys.ts';
 import { addStreamCommands } from './commands/streams.ts';
@@ -100,6 +101,7 @@ function createProgram(bind: Bind, screen: Screen, surroundings: Surroundings): 
   addRevocationCommands(program, bind);
   addPointCommands(program, bind);
   addSourceCommands(program, bind);
+  addHookCommands(program, bind);
   addIssuerCommands(program, bind);
   addStreamCommands(program, bind);
   addUpstreamCommands(program, bind);

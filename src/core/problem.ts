@@ -67,6 +67,7 @@ export const problemCodes = [
   'too-many-connections',
   'issuer-unavailable',
   'upstream-failed',
+  'mapping-busy',
   'storage-unavailable',
   'storage-timeout',
   'shutting-down',

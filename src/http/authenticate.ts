@@ -21,13 +21,21 @@ export type FoundCaller =
   | { readonly kind: 'unknown' | 'expired' | 'revoked' };
 
 /** An attempt that was turned away, for the audit. `who` names the token's actor, else the address. */
-export type Refusal = { readonly who: string; readonly reason: RefusalReason };
+export type Refusal = {
+  readonly who: string;
+  readonly reason: RefusalReason;
+  /** What it was about; absent: the API. */
+  readonly target?: string;
+};
 export type RefusalReason =
   | keyof typeof refusals
   | ProblemCode
   | RefusalCode
   | TokenEndpointReason
-  | SetErrorCode;
+  | SetErrorCode
+  | HookRefusalReason;
+/** Whom a hook does not believe: nobody knows the hook, nothing proves the sender, or what proves it is old. */
+export type HookRefusalReason = 'unknown-hook' | 'not-authenticated' | 'stale';
 /** Who gets no token: nobody knows who it is, or its request is refused. */
 export type TokenEndpointReason = 'client-not-authenticated' | 'no-token-issued';
 

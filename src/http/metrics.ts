@@ -39,6 +39,8 @@ export type Metrics = {
   /** `outcome`: what became of it, or the code with which it was refused. */
   readonly setReceived: (outcome: string) => void;
   readonly alerted: (kind: string) => void;
+  /** `hook` is one that there is, or empty. */
+  readonly hookAsked: (hook: string, outcome: string) => void;
   /** Asked at each scrape, and at most every `rememberMs`; one that throws is left out. */
   gauge(name: GaugeName, read: Read): void;
 };
@@ -78,6 +80,12 @@ export function createMetrics(options: {
     labelNames: ['outcome'],
     registers,
   });
+  const hooks = new Counter({
+    name: 'caep_hub_hook_requests_total',
+    help: 'Requests at hooks, by what became of them; those at a hook that does not exist have no name.',
+    labelNames: ['hook', 'outcome'],
+    registers,
+  });
   const commits = new Histogram({
     name: 'caep_hub_commit_seconds',
     help: 'A group of signals from the start of its transaction to its commit.',
@@ -101,6 +109,7 @@ export function createMetrics(options: {
     pushed: (outcome) => pushes.inc({ outcome }),
     setReceived: (outcome) => received.inc({ outcome }),
     alerted: (kind) => alerts.inc({ kind }),
+    hookAsked: (hook, outcome) => hooks.inc({ hook, outcome }),
     gauge: (name, read) =>
       registerGauge(registry, name, remember(read, options.monotonicMs), options.onError),
   };

@@ -48,6 +48,7 @@ const tags = [
   { name: 'agents', description: 'Agents, their keys, owners and parents.' },
   { name: 'issuers', description: 'Whose tokens the points accept.' },
   { name: 'sources', description: 'Who speaks, and the most that this may cause.' },
+  { name: 'hooks', description: 'Doors for stock senders, which have neither our body nor our header.' },
   { name: 'ssf', description: 'Shared Signals Framework: what receivers do with their streams.' },
   { name: 'streams', description: 'Streams of all receivers, for operators.' },
   { name: 'upstreams', description: 'Transmitters that the hub listens to.' },

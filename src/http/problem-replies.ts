@@ -62,6 +62,7 @@ export const problemReplies = {
     retryAfterSeconds: 2,
   },
   'upstream-failed': { status: 502, title: 'A Transmitter did not do what it was asked' },
+  'mapping-busy': { status: 503, title: 'Too many bodies wait to be mapped', retryAfterSeconds: 2 },
   'storage-unavailable': { status: 503, title: 'Storage is unavailable', retryAfterSeconds: 1 },
   'storage-timeout': { status: 503, title: 'Storage took too long', retryAfterSeconds: 1 },
   'shutting-down': { status: 503, title: 'The hub is shutting down', retryAfterSeconds: 2 },

@@ -142,3 +142,12 @@ function readJsonBodies(app: FastifyInstance): void {
     },
   );
 }
+
+/** In this scope bodies of every type are taken as bytes and nothing is parsed: whoever signed them signed these. */
+export function readRawBodies(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, async (request: FastifyRequest, bytes: Buffer) => {
+    receivedBytes.set(request.raw, bytes);
+    return undefined;
+  });
+}

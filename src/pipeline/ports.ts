@@ -71,6 +71,8 @@ export type FollowedRows<Row> = {
   onRead(listener: () => void): void;
   /** Reads the store again. A failure keeps what is known and rejects. */
   refresh(): Promise<void>;
+  /** Resolves when every change that was announced before has been read, or could not be. Never rejects. */
+  settled(): Promise<void>;
   close(): void;
 };
 

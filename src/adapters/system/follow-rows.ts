@@ -24,7 +24,11 @@ export async function followRows<Row>(options: {
     known = listed;
     for (const listener of listeners) listener();
   }
-  const refreshQuietly = () => void refresh().catch(options.onError);
+  /** The newest reading of its own, done or under way. */
+  let reading: Promise<void> = Promise.resolve();
+  const refreshQuietly = () => {
+    reading = refresh().catch(options.onError);
+  };
 
   await refresh();
   const ends = options.topics.map((topic) => options.announcer.subscribe(topic, refreshQuietly));
@@ -34,6 +38,7 @@ export async function followRows<Row>(options: {
     all: () => known,
     onRead: (listener) => void listeners.push(listener),
     refresh,
+    settled: () => reading,
     close() {
       clearInterval(timer);
       for (const end of ends) end();
