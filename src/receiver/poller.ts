@@ -9,10 +9,11 @@ import type { UpstreamDirectory } from './upstream-directory.ts';
 
 /** SETs that one poll asks for. */
 export const setsPerPollMax = 100;
-/** Longer than any answer may take, and what is in it to take in. A node that died holds its polls for so long. */
-const holdMs = 120_000;
+/** Who polls holds on to it so long, again and again. A node that died holds nothing any more after that. */
+const holdMs = 15_000;
+const renewHoldMs = 5_000;
 /** How often a node looks whether the one that polls is gone. */
-const lookAgainMs = 10_000;
+const lookAgainMs = 5_000;
 /** A Transmitter that answers with nothing, and does not wait before it does, is asked this seldom. */
 const emptyPauseMs = 1_000;
 const waits = {
@@ -115,11 +116,42 @@ type Turn = { readonly said: Said; readonly waitMs: number; readonly failure?: C
 async function pollOnce(
   ports: PollerPorts,
   upstream: Upstream,
+  asked: { readonly said: Said; readonly hasFailed: boolean; readonly stop: AbortSignal },
+): Promise<Turn> {
+  const hold = await holdOn(ports, upstream, asked.stop);
+  if (hold === undefined) return { said: nothingSaid, waitMs: lookAgainMs };
+  try {
+    return await pollHeld(ports, upstream, { ...asked, stop: hold.stop });
+  } finally {
+    hold.end();
+  }
+}
+
+/** The right to poll, renewed until its end; `stop` fires when it is lost, or at the caller's. */
+async function holdOn(
+  { store, holder, nowMs, onError }: PollerPorts,
+  upstream: Upstream,
+  stop: AbortSignal,
+): Promise<{ readonly stop: AbortSignal; readonly end: () => void } | undefined> {
+  const hold = () => store.holdPoll(upstream.name, { holder, nowMs: nowMs(), untilMs: nowMs() + holdMs });
+  if (!(await hold())) return undefined;
+  const lost = new AbortController();
+  const renew = async (): Promise<void> => {
+    if (!(await hold())) lost.abort();
+  };
+  const timer = setInterval(
+    () => void renew().catch((error: unknown) => onError(upstream, error)),
+    renewHoldMs,
+  );
+  return { stop: AbortSignal.any([stop, lost.signal]), end: () => clearInterval(timer) };
+}
+
+async function pollHeld(
+  ports: PollerPorts,
+  upstream: Upstream,
   { said, hasFailed, stop }: { readonly said: Said; readonly hasFailed: boolean; readonly stop: AbortSignal },
 ): Promise<Turn> {
-  const { store, nowMs, holder } = ports;
-  const hold = { holder, nowMs: nowMs(), untilMs: nowMs() + holdMs };
-  if (!(await store.holdPoll(upstream.name, hold))) return { said: nothingSaid, waitMs: lookAgainMs };
+  const { store, nowMs } = ports;
   const client = await ports.clientOf(upstream);
   const url = upstream.binding?.pollUrl ?? '';
   const askedAtMs = nowMs();
