@@ -5,8 +5,10 @@ import { describe, expect, it } from 'vitest';
 import type { Database } from '../../src/adapters/postgres/database.ts';
 import * as auditSchema from '../../src/adapters/postgres/schema-audit.ts';
 import * as clientsSchema from '../../src/adapters/postgres/schema-clients.ts';
+import * as hooksSchema from '../../src/adapters/postgres/schema-hooks.ts';
 import * as signingKeysSchema from '../../src/adapters/postgres/schema-signing-keys.ts';
 import * as transmitterSchema from '../../src/adapters/postgres/schema-transmitter.ts';
+import * as upstreamsSchema from '../../src/adapters/postgres/schema-upstreams.ts';
 import * as schema from '../../src/adapters/postgres/schema.ts';
 import type { HandledSignal } from '../../src/core/handled-signal.ts';
 import { forEachDatabase } from '../support/databases.ts';
@@ -187,7 +189,15 @@ forEachDatabase('commit', (fixture) => {
   });
 
   it('the Drizzle schema has every column of the migrated tables, and no other', async () => {
-    const tables = [schema, auditSchema, clientsSchema, transmitterSchema, signingKeysSchema]
+    const tables = [
+      schema,
+      auditSchema,
+      clientsSchema,
+      hooksSchema,
+      transmitterSchema,
+      signingKeysSchema,
+      upstreamsSchema,
+    ]
       .flatMap((one) => Object.values<unknown>(one))
       .flatMap((one) => (is(one, PgTable) ? [one] : []));
     const mirrored = tables.flatMap((table) =>
