@@ -6,6 +6,7 @@ import { createRevocationReader } from '../adapters/postgres/revocation-reader.t
 import { createSignalReader } from '../adapters/postgres/signal-reader.ts';
 import { createSignalStore } from '../adapters/postgres/signal-store.ts';
 import { newId } from '../adapters/system/ids.ts';
+import { globalTokenRevocationPath } from '../authorization/metadata.ts';
 import { formatPosition } from '../core/feed.ts';
 import { check } from '../core/match.ts';
 import type { Refusal } from '../http/authenticate.ts';
@@ -22,6 +23,7 @@ import { warmUp } from '../pipeline/warm-up.ts';
 import { enforcementOf } from '../points/enforcement-summary.ts';
 import type { Points } from '../points/points.ts';
 import type { CheckView } from '../revocations/ports.ts';
+import { globalTokenRevocationRoute } from '../revocations/global-routes.ts';
 import { checkRoute, orderRoutes, revocationReadRoutes } from '../revocations/routes.ts';
 import { warn, type Hub } from './platform.ts';
 
@@ -49,6 +51,7 @@ export async function wireSignals(server: HubServer, hub: Hub, needs: SignalsNee
   await server.register(signalReadRoutes, signals);
   await server.register(heldRoutes, held);
   await server.register(heldDecisionRoutes, held);
+  await server.register(globalTokenRevocationRoute, { ...signals, path: globalTokenRevocationPath });
   await server.register(orderRoutes, { ...signals, reader });
   await server.register(revocationReadRoutes, { reader });
   await server.register(checkRoute, { view: checkView(needs.points, nowMs) });
