@@ -128,6 +128,19 @@ describe('§3.4.2: errors', () => {
     expect(await decide({ iss, sub, iat: nowSeconds() - 60 })).toBe('allow');
   });
 
+  it('422 also where what waits puts something milder meanwhile: that is no revocation', async () => {
+    const { iss, sub } = aUser();
+    const limits = { kills_per_minute: 0, soft_effect: 'restrict' };
+    await hub.call('PUT', '/v1/sources/braked', { body: limits });
+    const made = await hub.call('POST', '/v1/tokens', {
+      body: { actor: 'braked', source: 'braked', scopes: ['signals.write'] },
+    });
+    const braked = { token: String(made.body['token']) };
+    const { status, body } = await revoke({ format: 'iss_sub', iss, sub }, braked);
+    expect([status, body['hint']]).toEqual([422, expect.stringContaining('/release')]);
+    expect(await decide({ iss, sub, iat: nowSeconds() - 60 })).toBe('restrict');
+  });
+
   it('never 500, whatever the subject holds', async () => {
     const aSubject = fc.oneof(
       fc.jsonValue({ maxDepth: 3 }),

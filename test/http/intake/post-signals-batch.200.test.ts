@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { once } from 'node:events';
+import { type ClientRequest, type IncomingMessage, request } from 'node:http';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { batchLimits } from '../../../src/intake/batch.ts';
 import { type Hub, startHub } from '../../support/a-hub.ts';
 import { type BatchAnswer, postLines } from '../../support/post-lines.ts';
@@ -189,6 +191,48 @@ describe('a batch that cannot be taken is refused whole', () => {
     );
     expect(lines).toHaveLength(batchLimits.lines);
     expect(lines.every(({ decision }) => decision !== undefined)).toBe(true);
+  });
+});
+
+describe('batches under way', () => {
+  /** One whose body does not end: it has its place before anything of it is read. */
+  const begin = (token: string): ClientRequest => {
+    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/x-ndjson' };
+    const begun = request(`${hub.url}/v1/signals`, { method: 'POST', headers });
+    begun.on('error', () => undefined).write(`${ndjson(aSignal())}\n`);
+    return begun;
+  };
+
+  it('are so many of one source; who hangs up leaves its place, and single signals need none', async () => {
+    const made = await hub.call('POST', '/v1/tokens', {
+      body: { actor: 'flood', scopes: ['signals.write'] },
+    });
+    const token = String(made.body['token']);
+    const one = ndjson(aSignal());
+    const taken: ClientRequest[] = [];
+    const isFull = async (): Promise<boolean> => {
+      taken.push(begin(token));
+      return (await post(one, { token })).status === 429;
+    };
+    await vi.waitUntil(isFull, { timeout: 30_000 });
+    const refused = await post(one, { token });
+    expect(refused.lines).toMatchObject([{ code: 'rate-limited', status: 429 }]);
+    expect((await hub.call('POST', '/v1/signals', { body: aSignal(), token })).status).toBe(202);
+    expect((await post(one)).status).toBe(200);
+    for (const begun of taken) begun.destroy();
+    await vi.waitUntil(async () => (await post(one, { token })).status === 200, { timeout: 30_000 });
+  });
+
+  it('who hangs up before the answer has said all the same', async () => {
+    const said = Array.from({ length: 50 }, () => ({ ...aSignal(), id: randomUUID() }));
+    const headers = { authorization: `Bearer ${hub.adminToken}`, 'content-type': 'application/x-ndjson' };
+    const gone = request(`${hub.url}/v1/signals`, { method: 'POST', headers });
+    const [answer] = await Promise.all([once(gone, 'response'), gone.end(ndjson(...said))]);
+    (answer[0] as IncomingMessage).destroy();
+    const again = async () => (await post(ndjson(...said))).lines;
+    await vi.waitUntil(async () => (await again()).every(({ duplicate }) => duplicate === true), {
+      timeout: 30_000,
+    });
   });
 });
 
