@@ -6,6 +6,8 @@ import { followEnforcement } from '../follow-enforcement.ts';
 import { type Hub, path } from '../hub.ts';
 import { newSignalId } from '../post-signal.ts';
 import { type FileLine, readLines } from '../read-lines.ts';
+import type { Paint } from '../paint.ts';
+import { conclusionLine } from '../signal-text.ts';
 import { countText } from '../text.ts';
 import type { Enforcement, LineAnswer, LineRefusal, SignalAnswer } from '../wire.ts';
 
@@ -44,17 +46,16 @@ export async function sayBatch(context: CommandContext, saying: Saying): Promise
     throw error;
   }
   if (tally.counts.size === 0) throw wrongUsage(`--batch: ${file} has no line.`);
-  const unconfirmed = dryRun ? 0 : await countUnconfirmed(context, hub, tally.acting, waitMs);
-  const exitCode = dryRun && !isTroubled(tally) ? exitCodes.done : exitCodeOf(tally, unconfirmed);
+  const open = dryRun ? [] : await findUnconfirmed(context, hub, tally.acting, waitMs);
+  const exitCode = dryRun && !isTroubled(tally) ? exitCodes.done : exitCodeOf(tally, open.length);
   const summary = {
     counts: Object.fromEntries(tally.counts),
-    not_confirmed: unconfirmed,
+    not_confirmed: open.map(({ id }) => id),
     exit_code: exitCode,
   };
   if (screen.json) screen.append(summary, () => '');
   screen.line(`${dryRun ? 'dry run: ' : ''}${countsText(tally)}`);
-  if (unconfirmed > 0)
-    screen.line(screen.paint.red(`NOT CONFIRMED EVERYWHERE: ${countText(unconfirmed, 'signal')}`));
+  for (const line of openLines(open, screen.paint)) screen.line(line);
   return exitCode;
 }
 
@@ -147,14 +148,14 @@ const countsText = ({ counts }: Tally): string =>
   ].join(', ');
 
 /** Waits for the points at the last signal, for they take them up in order; then looks at every one. */
-async function countUnconfirmed(
+async function findUnconfirmed(
   { screen, surroundings }: CommandContext,
   hub: Hub,
   acting: readonly string[],
   waitMs: number,
-): Promise<number> {
+): Promise<readonly Unconfirmed[]> {
   const last = acting.at(-1);
-  if (last === undefined) return 0;
+  if (last === undefined) return [];
   const stop = AbortSignal.any([AbortSignal.timeout(waitMs), surroundings.interrupted()]);
   await followEnforcement(hub, last, {
     stop,
@@ -162,15 +163,26 @@ async function countUnconfirmed(
     onTrouble: (text) => screen.note(text),
   });
   const waiting = [...new Set(acting)];
-  let unconfirmed = 0;
+  const open: Unconfirmed[] = [];
   const ask = async (): Promise<void> => {
     for (let id = waiting.pop(); id !== undefined; id = waiting.pop()) {
-      const { state }: Enforcement = await hub.call('GET', path`/v1/signals/${id}/enforcement`);
-      if (state !== 'complete') unconfirmed += 1;
+      const enforcement: Enforcement = await hub.call('GET', path`/v1/signals/${id}/enforcement`);
+      if (enforcement.state !== 'complete') open.push({ id, enforcement });
     }
   };
   await Promise.all(Array.from({ length: askedAtOnce }, ask));
-  return unconfirmed;
+  return open;
+}
+
+type Unconfirmed = { readonly id: string; readonly enforcement: Enforcement };
+
+function openLines([first, ...others]: readonly Unconfirmed[], paint: Paint): readonly string[] {
+  if (first === undefined) return [];
+  return [
+    conclusionLine(first.enforcement, paint),
+    ...(others.length === 0 ? [] : [`  the same of ${countText(others.length, 'other signal')}`]),
+    `Look again:  caep-hub signal show ${first.id}`,
+  ];
 }
 
 const isTroubled = ({ counts }: Tally): boolean =>

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Problem } from '../../../src/core/problem.ts';
+import type { Statement } from '../../../src/core/signal.ts';
 import type { Caller } from '../../../src/http/caller.ts';
 import { splitLines } from '../../../src/http/ndjson.ts';
 import { type Batch, batchLimits, type BatchOptions, sayBatch } from '../../../src/intake/batch.ts';
@@ -89,6 +90,31 @@ describe('what fails beneath a batch is told per line', () => {
     await say({ handle }, `${signal}\n`.repeat(50), { dryRun: true });
     expect(Math.max(...most)).toBe(batchLimits.dryRunsAtOnce);
     expect(most).toHaveLength(50);
+  });
+});
+
+describe('a large batch', () => {
+  it('is read in turns, so that others are served between, and in the order of its lines', async () => {
+    const perTurn: string[][] = [];
+    const handle = (statement: Statement): Promise<never> => {
+      if (perTurn.length === 0 || isOver) perTurn.push([]);
+      isOver = false;
+      perTurn.at(-1)?.push(statement.externalId ?? '');
+      return Promise.reject(gone);
+    };
+    let isOver = false;
+    let isDone = false;
+    const watch = (): void => {
+      isOver = true;
+      if (!isDone) setImmediate(watch);
+    };
+    const count = batchLimits.linesPerTurn * 2 + 50;
+    const lines = Array.from({ length: count }, (_, index) => signal.replace('{', `{"id":"${index}",`));
+    setImmediate(watch);
+    await say({ handle }, lines.join('\n'));
+    isDone = true;
+    expect(perTurn.map((turn) => turn.length)).toEqual([100, 100, 50]);
+    expect(perTurn.flat()).toEqual(lines.map((_, index) => String(index)));
   });
 });
 
