@@ -156,9 +156,9 @@ async function findUnconfirmed(
 ): Promise<readonly Unconfirmed[]> {
   const last = acting.at(-1);
   if (last === undefined) return [];
-  const stop = AbortSignal.any([AbortSignal.timeout(waitMs), surroundings.interrupted()]);
   await followEnforcement(hub, last, {
-    stop,
+    stop: surroundings.interrupted(),
+    atMostMs: waitMs,
     onState: () => undefined,
     onTrouble: (text) => screen.note(text),
   });
