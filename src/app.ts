@@ -131,7 +131,7 @@ async function wire(platform: Platform, config: Config, closers: Closers): Promi
   const points = await wirePoints(server, hub, { tokens, issuers });
   const keys = await wireKeys(server, hub);
   oauth.set(await wireOauth(server, hub, { points, tokens, keys: keys.accessTokens }));
-  const signals = await wireSignals(server, hub, { issuers, points });
+  const signals = await wireSignals(server, hub, { issuers, points, noteRefusal: tokens.refusals.note });
   await wireAgents(server, hub, { issuers, signals });
   await wireHooks(server, hub, { signals, tokens });
   const streams = await wireStreams(server, hub, oauth.get());

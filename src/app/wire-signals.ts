@@ -1,15 +1,19 @@
 import { createAudiences, followAudiences } from '../adapters/postgres/audiences.ts';
 import { createHeldStore } from '../adapters/postgres/held-store.ts';
+import { storageProblem } from '../adapters/postgres/database-failures.ts';
 import { measureSignalStore } from '../adapters/postgres/measured-signal-store.ts';
 import { createRevocationReader } from '../adapters/postgres/revocation-reader.ts';
 import { createSignalReader } from '../adapters/postgres/signal-reader.ts';
 import { createSignalStore } from '../adapters/postgres/signal-store.ts';
 import { newId } from '../adapters/system/ids.ts';
+import { globalTokenRevocationPath } from '../authorization/metadata.ts';
 import { formatPosition } from '../core/feed.ts';
 import { check } from '../core/match.ts';
+import type { Refusal } from '../http/authenticate.ts';
 import type { HubServer } from '../http/server.ts';
 import type { EnforcementView } from '../http/signal-answer.ts';
-import { heldDecisionRoutes, heldRoutes, postSignalRoute, signalReadRoutes } from '../intake/routes.ts';
+import { postSignalRoute } from '../intake/post-routes.ts';
+import { heldDecisionRoutes, heldRoutes, signalReadRoutes } from '../intake/routes.ts';
 import type { IssuerDirectory } from '../issuers/issuer-directory.ts';
 import { createHandleSignal } from '../pipeline/handle-signal.ts';
 import { createMakeStatement } from '../pipeline/make-statement.ts';
@@ -19,13 +23,18 @@ import { warmUp } from '../pipeline/warm-up.ts';
 import { enforcementOf } from '../points/enforcement-summary.ts';
 import type { Points } from '../points/points.ts';
 import type { CheckView } from '../revocations/ports.ts';
+import { globalTokenRevocationRoute } from '../revocations/global-routes.ts';
 import { checkRoute, orderRoutes, revocationReadRoutes } from '../revocations/routes.ts';
 import { warn, type Hub } from './platform.ts';
 
 /** How anything is put, lifted or recorded, whichever door it comes through. */
 export type Signals = { readonly handle: HandleSignal; readonly makeStatement: MakeStatement };
 
-type SignalsNeeds = { readonly issuers: IssuerDirectory; readonly points: Points };
+type SignalsNeeds = {
+  readonly issuers: IssuerDirectory;
+  readonly points: Points;
+  readonly noteRefusal: (refusal: Refusal) => void;
+};
 
 /** The pipeline and the doors of our own: signals, what is held of them, revocations, check. */
 export async function wireSignals(server: HubServer, hub: Hub, needs: SignalsNeeds): Promise<Signals> {
@@ -37,10 +46,12 @@ export async function wireSignals(server: HubServer, hub: Hub, needs: SignalsNee
   const signals = { handle, makeStatement, reader: createSignalReader({ database }), enforcement };
   const held = { held: createHeldStore({ database, announcer }), handle, nowMs };
   const reader = createRevocationReader({ database });
-  await server.register(postSignalRoute, signals);
+  const { noteRefusal } = needs;
+  await server.register(postSignalRoute, { ...signals, noteRefusal, explainError: storageProblem });
   await server.register(signalReadRoutes, signals);
   await server.register(heldRoutes, held);
   await server.register(heldDecisionRoutes, held);
+  await server.register(globalTokenRevocationRoute, { ...signals, path: globalTokenRevocationPath });
   await server.register(orderRoutes, { ...signals, reader });
   await server.register(revocationReadRoutes, { reader });
   await server.register(checkRoute, { view: checkView(needs.points, nowMs) });
@@ -49,7 +60,7 @@ export async function wireSignals(server: HubServer, hub: Hub, needs: SignalsNee
 
 async function createPipeline(
   { database, announcer, clock, log, metrics, publicUrl, closers }: Hub,
-  { issuers }: SignalsNeeds,
+  { issuers }: Pick<SignalsNeeds, 'issuers'>,
 ): Promise<HandleSignal> {
   const readAudiences = createAudiences();
   const read = () => readAudiences(database.db);

@@ -7,6 +7,8 @@ import { clientAuthMethods } from './ports.ts';
 /** Where the built-in authorization server is, below the issuer that the hub is. */
 export const authorizationPath = '/oauth';
 export const authorizationServerOf = (issuer: string): string => `${issuer}${authorizationPath}`;
+/** Where a user's tokens are revoked, all of them. @see draft-parecki-oauth-global-token-revocation-06 §3.1 */
+export const globalTokenRevocationPath = `${authorizationPath}/global-token-revocation`;
 export const tokenEndpointOf = (issuer: string): string => `${authorizationServerOf(issuer)}/token`;
 
 /** What a client can be given; `point` belongs to the tokens of points. */
@@ -34,6 +36,8 @@ export const authorizationServerMetadata = (issuer: string): Static<typeof Autho
   token_endpoint_auth_methods_supported: [...clientAuthMethods],
   token_endpoint_auth_signing_alg_values_supported: [...assertionAlgorithms],
   dpop_signing_alg_values_supported: [...proofAlgorithms],
+  global_token_revocation_endpoint: `${issuer}${globalTokenRevocationPath}`,
+  global_token_revocation_endpoint_auth_methods_supported: ['Bearer', 'DPoP'],
   protected_resources: [issuer],
 });
 

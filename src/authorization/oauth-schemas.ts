@@ -2,7 +2,7 @@ import { Type } from 'typebox';
 
 const Texts = Type.Array(Type.String());
 
-/** @see RFC 8414 §2 */
+/** @see RFC 8414 §2, draft-parecki-oauth-global-token-revocation-06 §6 */
 export const AuthorizationServerMetadata = Type.Object({
   issuer: Type.String({ examples: ['https://hub.example/oauth'] }),
   token_endpoint: Type.String({ examples: ['https://hub.example/oauth/token'] }),
@@ -13,6 +13,10 @@ export const AuthorizationServerMetadata = Type.Object({
   token_endpoint_auth_methods_supported: Texts,
   token_endpoint_auth_signing_alg_values_supported: Texts,
   dpop_signing_alg_values_supported: Texts,
+  global_token_revocation_endpoint: Type.String({
+    examples: ['https://hub.example/oauth/global-token-revocation'],
+  }),
+  global_token_revocation_endpoint_auth_methods_supported: Texts,
   protected_resources: Texts,
 });
 

@@ -20,6 +20,8 @@ export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 export type Query = { readonly [name: string]: string | number | boolean | undefined };
 export type CallOptions = {
   readonly body?: object;
+  /** Instead of a body, JSON line by line; the answer is the list of the answers to each. */
+  readonly lines?: readonly string[];
   readonly query?: Query;
   readonly timeoutMs?: number;
   /** Sent again when no answer came: for requests that are the same the second time. */
@@ -37,6 +39,7 @@ export type Probe = { readonly status: number; readonly body: unknown; readonly 
 
 const answerMs = 10_000;
 const pageItemsMax = 200;
+const ndjson = 'application/x-ndjson';
 /** Before each further attempt of a request that may be repeated. */
 const repeatWaitsMs = [200, 1_000, 3_000] as const;
 
@@ -57,7 +60,7 @@ export function createHub(connection: Connection): Hub {
 
   async function callOnce(method: Method, path: string, options: CallOptions): Promise<unknown> {
     if (token === undefined) throw noToken(connection);
-    const { body, query, timeoutMs = answerMs } = options;
+    const { body, lines, query, timeoutMs = answerMs } = options;
     const response = await request(method, path, {
       signal: AbortSignal.timeout(timeoutMs),
       ...(query !== undefined && { query }),
@@ -65,6 +68,7 @@ export function createHub(connection: Connection): Hub {
         body: JSON.stringify(body),
         headers: { 'content-type': 'application/json' },
       }),
+      ...(lines !== undefined && { body: lines.join('\n'), headers: { 'content-type': ndjson } }),
     });
     return readAnswer(response, connection);
   }
@@ -154,6 +158,11 @@ function queryText(query: Query = {}): string {
 async function readAnswer(response: Response, connection: Connection): Promise<unknown> {
   const text = await readText(response, connection);
   if (response.ok && text === '') return undefined;
+  if (response.ok && response.headers.get('content-type')?.startsWith(ndjson) === true)
+    return text
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => parse(line, connection));
   if (!isJson(response)) throw notAHub(connection, response.status);
   const body = parse(text, connection);
   if (response.ok) return body;

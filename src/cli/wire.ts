@@ -24,6 +24,15 @@ import type { DeliveryDetailReply, DeliveryReply } from '../transmitter/delivery
 /** What travels, as the schemas of the features have it. */
 export type SignalRequest = Static<typeof SignalBody>;
 export type SignalAnswer = Static<typeof SignalAnswerSchema>;
+/** What a batch answers to one line. */
+export type LineAnswer = (SignalAnswer & { readonly line: number }) | LineRefusal;
+export type LineRefusal = {
+  readonly line: number;
+  readonly code: string;
+  readonly status: number;
+  readonly detail?: string;
+  readonly errors?: readonly { readonly path: string; readonly message: string }[];
+};
 export type Signal = Static<typeof SignalReply>;
 export type EventType = Static<typeof EventTypeReply>;
 export type Held = Static<typeof HeldReply>;

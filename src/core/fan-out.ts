@@ -190,6 +190,8 @@ function downstreamType(type: EventType, statement: Statement): EventType | unde
 /** As it was said, where that is an RFC 9493 or SSF subject; else every name that tokens carry for it. */
 function subjectsOf({ statement, resolution }: DecidedStatement): readonly JsonObject[] {
   const { subject, query } = statement;
+  // A path below a SCIM service means nothing to those who do not know which.
+  if (subject['format'] === 'scim') return resolution.keys.map(toSsfSubject);
   if (typeof subject['format'] === 'string') return [subject];
   const named = resolution.agents.find(({ name }) => name === query.agent);
   const matches = named?.identities ?? query.parts.flatMap((part) => part.matches);

@@ -14,7 +14,7 @@ export type KnownAs = { readonly identifier: Identifier; readonly subject: JsonO
  */
 export function parseKnownAs(wire: JsonObject, path: string): KnownAs {
   const query = under(path, () => parseSubject(wire, {}));
-  const [identifier, ...more] = query.parts.flatMap((part) => part.identifiers);
+  const [identifier, ...more] = query.parts.flatMap((part) => part.namedBy ?? part.identifiers);
   if (identifier === undefined || more.length > 0) {
     const hint = 'Give one RFC 9493 subject, such as {"format":"email","email":"…"}.';
     throw wrong(path, 'is not one simple subject', hint);

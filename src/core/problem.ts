@@ -58,6 +58,8 @@ export const problemCodes = [
   'approval-by-requester',
   'already-decided',
   'already-lifted',
+  'subject-unresolved',
+  'not-revoked',
   'source-not-allowed',
   'unauthenticated',
   'insufficient-scope',

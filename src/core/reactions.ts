@@ -3,7 +3,7 @@ import type { Confidence } from './signal.ts';
 import type { JsonObject } from './vocabulary.ts';
 
 /** Changes with the table below; a test holds the two together. */
-export const builtInPolicyVersion = 'built-in-1';
+export const builtInPolicyVersion = 'built-in-2';
 
 /** What follows from one event, under one condition on its data. */
 export type Reaction = {
@@ -157,6 +157,16 @@ export const reactions = [
   },
   { ...disable, rule: 'account-purged', event: 'account-purged', owned: 'restrict' },
   { ...lift, rule: 'account-enabled', event: 'account-enabled', family: 'account' },
+  {
+    ...disable,
+    rule: 'scim-prov-deactivate',
+    event: 'scim-prov-deactivate',
+    owned: 'restrict',
+    family: 'account',
+    outdated: 'cut-off',
+  },
+  { ...disable, rule: 'scim-prov-delete', event: 'scim-prov-delete', owned: 'restrict' },
+  { ...lift, rule: 'scim-prov-activate', event: 'scim-prov-activate', family: 'account' },
   { ...stepUp, rule: 'recovery-activated', event: 'recovery-activated', lapse: 'session' },
   {
     ...stepUp,
@@ -168,6 +178,15 @@ export const reactions = [
   { ...record, rule: 'identifier-recycled', event: 'identifier-recycled', link: 'forgotten' },
   { ...record, rule: 'session-established', event: 'session-established' },
   { ...record, rule: 'session-presented', event: 'session-presented' },
+  { ...record, rule: 'scim-feed-add', event: 'scim-feed-add' },
+  { ...record, rule: 'scim-feed-remove', event: 'scim-feed-remove' },
+  { ...record, rule: 'scim-prov-create-full', event: 'scim-prov-create-full' },
+  { ...record, rule: 'scim-prov-create-notice', event: 'scim-prov-create-notice' },
+  { ...record, rule: 'scim-prov-patch-full', event: 'scim-prov-patch-full' },
+  { ...record, rule: 'scim-prov-patch-notice', event: 'scim-prov-patch-notice' },
+  { ...record, rule: 'scim-prov-put-full', event: 'scim-prov-put-full' },
+  { ...record, rule: 'scim-prov-put-notice', event: 'scim-prov-put-notice' },
+  { ...record, rule: 'scim-misc-asyncresp', event: 'scim-misc-asyncresp' },
   { ...record, rule: 'opt-in', event: 'opt-in' },
   { ...record, rule: 'opt-out-initiated', event: 'opt-out-initiated' },
   { ...record, rule: 'opt-out-cancelled', event: 'opt-out-cancelled' },

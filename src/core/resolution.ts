@@ -17,6 +17,11 @@ export type SubjectPart = {
   readonly matches: readonly Match[];
   /** Names to look up in the registries; several are aliases of one entity. */
   readonly identifiers: readonly Identifier[];
+  /**
+   * Those of them that name it wherever subjects are compared. Whoever finds it by another waits for none of the rest. Absent:
+   * all.
+   */
+  readonly namedBy?: readonly Identifier[];
 };
 
 /** What the registries know about it; `keysOfSubject` joins the parts of a complex subject. */

@@ -7,7 +7,12 @@ import { type Identifier, identifier, type JsonObject } from './vocabulary.ts';
 const addressesMax = 64;
 
 /** One simple subject: the line it is looked up by, and what tokens carry for it when it says so itself. */
-export type NamedSubject = { readonly identifier: Identifier; readonly match?: Match };
+export type NamedSubject = {
+  readonly identifier: Identifier;
+  readonly match?: Match;
+  /** Another name that may find it where the first is not known; it does not tell it from others. */
+  readonly otherwise?: Identifier;
+};
 
 /** A simple subject being read: where it stands, in which role, and whose names its siblings are. */
 export type FormatInput = {
@@ -60,7 +65,7 @@ export const simpleFormats = {
   'ip-addresses': { section: 'SSF 1.0 §3.5.3', read: readAddresses },
   scim: {
     section: 'RFC 9967 §2.1',
-    read: (input) => local(input, 'scim', requireText(input, 'uri')),
+    read: readScim,
   },
 } as const satisfies Record<string, FormatRow>;
 
@@ -128,6 +133,14 @@ function readUri(input: FormatInput): NamedSubject {
   if (/^spiffe:/i.test(uri)) return fromMatch({ workload: requireMatchValue('workload', uri, path) });
   require(input, 'uri', /^[A-Za-z][A-Za-z0-9+.-]*:[^\s]+$/.test(uri), 'must be a URI with a scheme');
   return named('uri', uri);
+}
+
+/** The path names the resource; what the client of the SCIM service calls it may be known here where the path is not. */
+function readScim(input: FormatInput): NamedSubject {
+  const resource = local(input, 'scim', requireText(input, 'uri'));
+  if (!Object.hasOwn(input.wire, 'externalId')) return resource;
+  const external = local(input, 'opaque', requireText(input, 'externalId'));
+  return { ...resource, otherwise: external.identifier };
 }
 
 function readAddresses(input: FormatInput): NamedSubject {

@@ -84,7 +84,10 @@ function readPart(
   const own = new Set(part.matches.map(identifierOfMatch));
   const found = part.identifiers.map((identifier) => ({ identifier, keys: linked(identifier) }));
   const keys = [...part.matches, ...found.flatMap(({ keys }) => keys ?? [])];
-  const unknown = found.filter(({ identifier, keys }) => keys === undefined && !own.has(identifier));
+  const isFound = part.namedBy !== undefined && keys.length > 0;
+  const unknown = isFound
+    ? []
+    : found.filter(({ identifier, keys }) => keys === undefined && !own.has(identifier));
   return {
     keys: [...new Map(keys.map((match) => [matchKey(match), match])).values()],
     unknown: unknown.map(({ identifier }) => identifier),

@@ -139,8 +139,11 @@ function parsePart(wire: JsonObject, path: string, role: string, issuer: string 
     return simpleFormats[requireFormat(entry.wire, entry.path)].read({ ...entry, role, issuer });
   });
   const matches = new Map(subjects.flatMap(({ identifier, match }) => (match ? [[identifier, match]] : [])));
-  const identifiers = [...new Set(subjects.map(({ identifier }) => identifier))].toSorted();
-  return { role, matches: [...matches.values()], identifiers };
+  const namedBy = [...new Set(subjects.map(({ identifier }) => identifier))].toSorted();
+  const others = subjects.flatMap(({ otherwise }) => otherwise ?? []);
+  const part = { role, matches: [...matches.values()] };
+  if (others.length === 0) return { ...part, identifiers: namedBy };
+  return { ...part, identifiers: [...new Set([...namedBy, ...others])].toSorted(), namedBy };
 }
 
 function aliasesOf(wire: JsonObject, path: string): readonly { wire: JsonObject; path: string }[] {
@@ -189,8 +192,8 @@ function queryOf(parts: readonly SubjectPart[]): SubjectQuery {
 function keyOf(parts: readonly SubjectPart[]): SubjectKey {
   const match = directMatch({ key: subjectKey(''), parts });
   if (match !== undefined) return subjectKey(identifierOfMatch(match));
-  const lines = parts.map(({ identifiers }) =>
-    identifiers.length === 1 ? `${identifiers[0]}` : JSON.stringify(identifiers),
+  const lines = parts.map(({ identifiers, namedBy = identifiers }) =>
+    namedBy.length === 1 ? `${namedBy[0]}` : JSON.stringify(namedBy),
   );
   const [line, ...others] = lines;
   if (line !== undefined && others.length === 0) return subjectKey(line);

@@ -27,7 +27,7 @@ export function answerError(
   reply: FastifyReply,
   explain: ExplainError,
 ): FastifyReply {
-  const problem = isRefusal(thrown) ? thrown : (frameworkProblem(thrown) ?? explain(thrown));
+  const problem = frameworkProblem(thrown) ?? problemOf(thrown, explain);
   if (problem === undefined) {
     request.log.error({ err: thrown }, 'a request failed by a mistake of the hub');
     return sendBody(reply, bugBody);
@@ -39,6 +39,10 @@ export function answerError(
     void reply.header('retry-after', String(seconds));
   return sendBody(reply, problemBody(problem));
 }
+
+/** What a caller is told of it; `undefined` for a bug. */
+export const problemOf = (thrown: unknown, explain: ExplainError): Problem | undefined =>
+  isRefusal(thrown) ? thrown : explain(thrown);
 
 function sendBody(reply: FastifyReply, body: ProblemBody): FastifyReply {
   return reply

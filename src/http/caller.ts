@@ -49,7 +49,7 @@ declare module 'fastify' {
     scopes?: readonly Scope[];
     public?: true;
     /** Statuses of refusals beyond those that follow from the schema of the route: for its description. */
-    refuses?: readonly (409 | 410 | 429 | 502)[];
+    refuses?: readonly (404 | 409 | 410 | 422 | 429 | 502)[];
   }
 }
 

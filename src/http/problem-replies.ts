@@ -49,6 +49,8 @@ export const problemReplies = {
   'approval-by-requester': { status: 403, title: 'Somebody else must approve' },
   'already-decided': { status: 409, title: 'It was decided before' },
   'already-lifted': { status: 409, title: 'It was lifted before' },
+  'subject-unresolved': { status: 404, title: 'Nobody here knows the subject' },
+  'not-revoked': { status: 422, title: 'The tokens are not revoked' },
   'source-not-allowed': { status: 403, title: 'The source may not say this' },
   unauthenticated: { status: 401, title: 'Credentials are missing or not valid' },
   'insufficient-scope': { status: 403, title: 'The credentials lack a scope' },

@@ -151,3 +151,15 @@ export function readRawBodies(app: FastifyInstance): void {
     return undefined;
   });
 }
+
+/** In this scope bodies of these types are taken, too, as bytes: their route parses what is in them. */
+export function readBytes(app: FastifyInstance, types: readonly string[], bytesMax: number): void {
+  app.addContentTypeParser(
+    [...types],
+    { parseAs: 'buffer', bodyLimit: bytesMax },
+    async (request: FastifyRequest, bytes: Buffer) => {
+      receivedBytes.set(request.raw, bytes);
+      return undefined;
+    },
+  );
+}

@@ -3,26 +3,17 @@ import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { listOf, pageOf, pageQuery } from '../http/list-page.ts';
 import { outcomes } from '../core/decision.ts';
-import { eventTypes, findEventType, isOrder } from '../core/events/event-types.ts';
+import { eventTypes } from '../core/events/event-types.ts';
 import { Problem } from '../core/problem.ts';
-import type { JsonObject } from '../core/vocabulary.ts';
-import { bodyBytesOf } from '../http/server.ts';
-import {
-  answerSignal,
-  type EnforcementView,
-  SignalAnswer,
-  SignalQuery,
-  toSignalAnswer,
-} from '../http/signal-answer.ts';
-import type { HandleSignal, MakeStatement } from '../pipeline/ports.ts';
+import { type EnforcementView, toSignalAnswer } from '../http/signal-answer.ts';
+import type { HandleSignal } from '../pipeline/ports.ts';
 import { formatCursor, parseListCursor } from '../http/list-cursor.ts';
-import { may, type Caller } from '../http/caller.ts';
+import type { Caller } from '../http/caller.ts';
 import type { Deciding, HeldStore, SignalReader } from './ports.ts';
 import {
   EventTypeReply,
   HeldReply,
   ReleaseReply,
-  SignalBody,
   SignalReply,
   toEventTypeReply,
   toHeldReply,
@@ -34,70 +25,13 @@ const heldTags = ['held'];
 const page = pageQuery(Type.String({ maxLength: 100 }));
 const IdParams = Type.Object({ id: Type.String({ maxLength: 64 }) });
 
-export type SignalRoutesOptions = {
-  readonly handle: HandleSignal;
-  readonly makeStatement: MakeStatement;
-  readonly reader: SignalReader;
-  readonly enforcement: EnforcementView;
-};
-
-/** `POST /v1/signals`: the door for whoever can speak JSON. */
-export const postSignalRoute: FastifyPluginAsyncTypebox<SignalRoutesOptions> = async (app, options) => {
-  app.post(
-    '/v1/signals',
-    {
-      config: { scopes: ['signals.write'], refuses: [429] },
-      schema: {
-        tags,
-        summary: 'Say that something happened to a subject',
-        description:
-          'Decided, committed and told to every enforcement point before it is answered with 202. With `dry_run` the answer (200) shows ' +
-          'what would be hit, and nothing is written.',
-        querystring: SignalQuery,
-        body: SignalBody,
-        response: { 200: SignalAnswer, 202: SignalAnswer },
-      },
-    },
-    async (request, reply) => {
-      const { body, query } = request;
-      refuseOrderWithoutScope(body.event, request.caller);
-      const statement = options.makeStatement({
-        source: request.caller.source,
-        actor: request.caller.actor,
-        body: bodyBytesOf(request),
-        event: body.event,
-        subject: body.subject as JsonObject,
-        correlationId: request.id,
-        ...(body.data === undefined ? {} : { data: body.data as JsonObject }),
-        ...(body.event_timestamp === undefined ? {} : { eventTime: body.event_timestamp }),
-        ...(body.confidence === undefined ? {} : { confidence: body.confidence }),
-        ...(body.reason === undefined ? {} : { reason: body.reason }),
-        ...(body.id === undefined ? {} : { externalId: body.id }),
-        ...(body.txn === undefined ? {} : { txn: body.txn }),
-      });
-      if (query.dry_run === true) {
-        return toSignalAnswer(await options.handle(statement, { dryRun: true }), { dryRun: true });
-      }
-      return answerSignal(reply, await options.handle(statement), options.enforcement, query);
-    },
-  );
-};
-
-/** Who may report what happened may not therefore order what follows, nor lift what others ordered. */
-function refuseOrderWithoutScope(event: string, caller: Caller): void {
-  const type = findEventType(event);
-  if (type === undefined || !isOrder(type) || may(caller, 'revocations.write')) return;
-  throw new Problem('insufficient-scope', `${type.name} is an order: it needs the scope revocations.write.`, {
-    hint: 'Report what happened instead, or ask somebody who may order.',
-    errors: [{ path: '/event', message: 'needs the scope revocations.write' }],
-    extra: { scope: 'revocations.write' },
-  });
-}
+export type SignalReadOptions = { readonly reader: SignalReader; readonly enforcement: EnforcementView };
 
 /** What was said, and what there is to say. */
-export const signalReadRoutes: FastifyPluginAsyncTypebox<
-  Pick<SignalRoutesOptions, 'reader' | 'enforcement'>
-> = async (app, { reader, enforcement }) => {
+export const signalReadRoutes: FastifyPluginAsyncTypebox<SignalReadOptions> = async (
+  app,
+  { reader, enforcement },
+) => {
   app.get(
     '/v1/signals',
     {

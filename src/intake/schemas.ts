@@ -55,6 +55,35 @@ export const SignalBody = Type.Object(
   { additionalProperties: false, $id: 'SignalBody' },
 );
 
+/** Several signals: parsed line by line, so that one that is wrong fails alone. */
+export const BatchBody = Type.Unknown({
+  description: 'One `SignalBody` a line.',
+  examples: [
+    '{"event":"session-revoked","subject":{"agent":"build-runner"},"id":"splunk-1"}\n' +
+      '{"event":"session-revoked","subject":{"agent":"report-writer"},"id":"splunk-2"}\n',
+  ],
+});
+
+/** What each line of the answer is. */
+export const BatchReply = Type.Union(
+  [
+    Type.Object({ line: Type.Integer({ minimum: 1 }), ...SignalAnswer.properties }),
+    Type.Object(
+      {
+        line: Type.Integer({ minimum: 1 }),
+        type: Type.String(),
+        code: Type.String(),
+        status: Type.Integer({ description: 'As the signal would have been answered alone.' }),
+        retry_after: Type.Optional(
+          Type.Integer({ description: 'Seconds after which it may be sent again.' }),
+        ),
+      },
+      { additionalProperties: true, description: 'A problem (RFC 9457).' },
+    ),
+  ],
+  { description: 'One line each, for each line of the batch.' },
+);
+
 export const SignalReply = Type.Object(
   {
     ...SignalAnswer.properties,

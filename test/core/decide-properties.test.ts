@@ -120,7 +120,7 @@ describe('DESIGN §14.5: only a lift or a lapse ends a denial', () => {
 
   it('an event that lifts is one whose kind lifts', () => {
     const lifting =
-      /^(account-enabled|risk-level-change\/(low|medium)|.*\/(increase|compliant)|revocation-lifted)$/;
+      /^(account-enabled|scim-prov-activate|risk-level-change\/(low|medium)|.*\/(increase|compliant)|revocation-lifted)$/;
     fc.assert(
       fc.property(step, (taken) => {
         const { lifts, rule } = decideStep(taken, [aRevocation()]);

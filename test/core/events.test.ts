@@ -21,6 +21,7 @@ const pathsOf = (name: string, data: JsonObject) => errorsOf(name, data).map(({ 
 const specifications = {
   caep: { base: 'https://schemas.openid.net/secevent/caep/event-type/', count: 8 },
   risc: { base: 'https://schemas.openid.net/secevent/risc/event-type/', count: 14 },
+  scim: { base: 'urn:ietf:params:scim:event:', count: 12 },
   'caep-hub': { base: 'urn:caep-hub:event:', count: 9 },
 } as const;
 
@@ -28,7 +29,10 @@ describe('the table of events', () => {
   it.each(Object.entries(specifications))('has every event of %s', (profile, { base, count }) => {
     const own = eventTypes.filter((type) => type.profile === profile);
     expect(own).toHaveLength(count);
-    expect(own.map(({ uri }) => uri)).toEqual(own.map(({ name }) => base + name));
+    const nameOf = (uri: string) =>
+      (profile === 'scim' ? 'scim-' : '') + uri.slice(base.length).replaceAll(':', '-');
+    expect(own.every(({ uri }) => uri.startsWith(base))).toBe(true);
+    expect(own.map(({ name }) => name)).toEqual(own.map(({ uri }) => nameOf(uri)));
   });
 
   it('short names and URIs are unique, and find their row', () => {

@@ -42,6 +42,18 @@ const rows: readonly Row[] = [
   ['account-purged', {}, 'account-purged', 'deny'],
   ['account-disabled', {}, 'account-disabled', 'deny'],
   ['account-enabled', {}, 'account-enabled', 'lift'],
+  ['scim-prov-deactivate', {}, 'scim-prov-deactivate', 'deny'],
+  ['scim-prov-delete', {}, 'scim-prov-delete', 'deny'],
+  ['scim-prov-activate', {}, 'scim-prov-activate', 'lift'],
+  ['scim-feed-add', {}, 'scim-feed-add', 'record'],
+  ['scim-feed-remove', {}, 'scim-feed-remove', 'record'],
+  ['scim-prov-create-full', { data: {} }, 'scim-prov-create-full', 'record'],
+  ['scim-prov-create-notice', { attributes: [] }, 'scim-prov-create-notice', 'record'],
+  ['scim-prov-patch-full', { data: {} }, 'scim-prov-patch-full', 'record'],
+  ['scim-prov-patch-notice', { attributes: [] }, 'scim-prov-patch-notice', 'record'],
+  ['scim-prov-put-full', { data: {} }, 'scim-prov-put-full', 'record'],
+  ['scim-prov-put-notice', { attributes: [] }, 'scim-prov-put-notice', 'record'],
+  ['scim-misc-asyncresp', {}, 'scim-misc-asyncresp', 'record'],
   ['identifier-changed', {}, 'identifier-changed', 'record'],
   ['identifier-recycled', {}, 'identifier-recycled', 'record'],
   ['opt-in', {}, 'opt-in', 'record'],
@@ -116,6 +128,6 @@ describe('reactions §1, §2: every event walked to its effect', () => {
 
   it('the policy version changes with the table: bump `builtInPolicyVersion` and then this digest', () => {
     const digest = createHash('sha256').update(JSON.stringify(reactions)).digest('hex');
-    expect([builtInPolicyVersion, digest.slice(0, 16)]).toEqual(['built-in-1', 'eed7338d176e855c']);
+    expect([builtInPolicyVersion, digest.slice(0, 16)]).toEqual(['built-in-2', '5f0f23d92dac566d']);
   });
 });

@@ -15,8 +15,10 @@ import { fields, millisText, momentText, secondsText, subjectText } from '../tex
 import { parseWait, withWait } from '../wait.ts';
 import type { Enforcement, EventType, Signal } from '../wire.ts';
 import { readSubject } from './kill.ts';
+import { sayBatch } from './signal-batch.ts';
 
 type SayOptions = {
+  readonly batch?: string;
   readonly subject?: string;
   readonly data?: string;
   readonly at?: string;
@@ -36,6 +38,7 @@ export function addSignalCommands(program: Command, bind: Bind): void {
     .description('Posts one event about a subject, and watches the points take up what follows from it.')
     .argument('[EVENT]', 'short name or URI; `signal types` lists them')
     .argument('[KEY=VALUE...]', 'about whom')
+    .option('--batch <file>', 'say one signal a line instead, as POST /v1/signals takes it; "-" is stdin')
     .option('--subject <json>', 'an RFC 9493 or SSF complex subject instead, or @FILE')
     .option('--data <json>', "the event's own members, or @FILE")
     .option('--at <second>', 'when it happened, in Unix seconds; default now')
@@ -50,6 +53,7 @@ export function addSignalCommands(program: Command, bind: Bind): void {
       'signal credential-compromise agent=build-runner',
       'signal session-revoked --subject \'{"format":"email","email":"mara@example.com"}\'',
       'signal risk-level-change agent=build-runner --data @risk.json --dry-run',
+      'signal --batch alerts.ndjson',
       'signal show sig_01JD…',
     ],
     say,
@@ -81,6 +85,7 @@ async function say(
   options: SayOptions,
   [event, ...pairs]: readonly string[],
 ): Promise<ExitCode> {
+  if (options.batch !== undefined) return sayFile(context, options.batch, event, options);
   if (event === undefined) throw wrongUsage('No event is named.', '`caep-hub signal types` lists them.');
   const { at, confidence, reason, id = newSignalId(), txn, dryRun } = options;
   const waitMs = parseWait(options.wait);
@@ -99,6 +104,23 @@ async function say(
   const { screen } = context;
   screen.show(await tryOut(hub, body), (answer) => answerLines(answer, screen.paint));
   return exitCodes.done;
+}
+
+/** What is said stands in the lines: beside a file only what concerns all of them. */
+function sayFile(
+  context: CommandContext,
+  file: string,
+  event: string | undefined,
+  options: SayOptions,
+): Promise<ExitCode> {
+  const { wait, dryRun = false, subject, data, at, confidence, reason, id, txn } = options;
+  if ([event, subject, data, at, confidence, reason, id, txn].some((own) => own !== undefined)) {
+    throw wrongUsage(
+      'With --batch every line says all by itself.',
+      'Leave the rest to the lines of the file.',
+    );
+  }
+  return sayBatch(context, { file, dryRun, waitMs: parseWait(wait) });
 }
 
 async function show(context: CommandContext, _: object, [id = '']: readonly string[]): Promise<ExitCode> {

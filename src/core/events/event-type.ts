@@ -3,7 +3,7 @@ import type { FieldError } from '../problem.ts';
 import type { JsonObject } from '../vocabulary.ts';
 
 /** Whose event it is: the URI's prefix and the rules for unknown members follow from it. */
-export const eventProfiles = ['caep', 'risc', 'caep-hub'] as const;
+export const eventProfiles = ['caep', 'risc', 'scim', 'caep-hub'] as const;
 export type EventProfile = (typeof eventProfiles)[number];
 
 /** One kind of event that may be told. */
@@ -12,6 +12,8 @@ export type EventType = {
   /** Short name, unique over all profiles. */
   readonly name: string;
   readonly uri: string;
+  /** What drafts called it, and senders still do: read as `uri`, never sent. */
+  readonly formerUri?: string;
   readonly section: string;
   readonly description: string;
   /** The event's own members. Members that it does not name are kept and mean nothing (SSF 1.0 §4.2.3). */

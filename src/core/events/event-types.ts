@@ -6,14 +6,21 @@ import { caepEventTypes } from './caep.ts';
 import { toFieldErrors } from './data-errors.ts';
 import type { EventType } from './event-type.ts';
 import { riscEventTypes } from './risc.ts';
+import { scimEventTypes } from './scim.ts';
 
 /** Every event that the hub understands. Others are kept and mean nothing. */
-export const eventTypes: readonly EventType[] = [...caepEventTypes, ...riscEventTypes, ...agentEventTypes];
+export const eventTypes: readonly EventType[] = [
+  ...caepEventTypes,
+  ...riscEventTypes,
+  ...scimEventTypes,
+  ...agentEventTypes,
+];
 
 const byNameOrUri: ReadonlyMap<string, EventType> = new Map(
-  eventTypes.flatMap((type) => [
+  eventTypes.flatMap((type): readonly (readonly [string, EventType])[] => [
     [type.name, type],
     [type.uri, type],
+    ...(type.formerUri === undefined ? [] : [[type.formerUri, type] as const]),
   ]),
 );
 

@@ -104,7 +104,8 @@ describe('GET /openapi.json', () => {
     for (const [name, { security, responses = {} }] of await operations()) {
       // Who pushes has the Authorization of the stream; stock senders bring no token, and are believed in other ways.
       const isDoor = name.includes('/v1/hooks/{source}') && /^(POST \S+\}$|\w+ \S+\*)/.test(name);
-      const guarded = / \/(v1|ssf)\/(?!push\/)/.test(name) && !isDoor;
+      const isGuarded = / \/((v1|ssf)\/(?!push\/)|oauth\/global-)/.test(name);
+      const guarded = isGuarded && !isDoor;
       expect(security, name).toEqual(guarded || name.endsWith('/metrics') ? [{ token: [] }] : []);
       expect(Object.keys(responses), name).toEqual(
         expect.arrayContaining(guarded ? ['401', '403', '503'] : []),

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { expect, it } from 'vitest';
 import { startHub } from '../../support/a-hub.ts';
+import { postLines } from '../../support/post-lines.ts';
 import { onlyOnServer } from '../../support/databases.ts';
 
 /** Stands between the hub and its database, which is reached by a Unix socket, and can be cut. */
@@ -54,6 +55,16 @@ onlyOnServer('the database is gone', (fixture) => {
     expect(refused.status).toBe(503);
     expect(refused.body).toMatchObject({ code: 'storage-unavailable' });
     expect(refused.headers.get('retry-after')).toBe('1');
+    const lines = [1, 2].map((id) => JSON.stringify({ ...signal, id: `line-${id}` }));
+    const batch = await postLines(hub, [...lines, '{'].join('\n'));
+    expect(batch).toMatchObject({
+      status: 200,
+      lines: [
+        { line: 1, code: 'storage-unavailable', status: 503, retry_after: 1 },
+        { line: 2, code: 'storage-unavailable', status: 503, retry_after: 1 },
+        { line: 3, code: 'malformed-json', status: 400 },
+      ],
+    });
     const ready = await hub.call('GET', '/readyz', { token: null });
     expect([ready.status, ready.body['ready']]).toEqual([503, false]);
     expect((await hub.call('GET', '/healthz', { token: null })).status).toBe(200);
