@@ -62,7 +62,7 @@ describe('ADR 17: a set that is handed on in rows', () => {
       }),
       { numRuns: 300 },
     );
-    expect(matched).toBeGreaterThan(300);
+    expect(matched).toBeGreaterThan(100);
   });
 
   it('gives back each entry as it was written', () => {
