@@ -71,7 +71,7 @@ export const UpstreamBody = Type.Object(
           event_types: Type.Optional(
             Type.Array(Type.String({ maxLength: 200 }), {
               maxItems: 100,
-              description: 'Default: every event type of CAEP and RISC, and no order.',
+              description: 'Default: CAEP, RISC, and the end or return of an account by SCIM; no order.',
             }),
           ),
           subject_issuers: Type.Optional(

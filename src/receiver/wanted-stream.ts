@@ -22,9 +22,16 @@ export function wantedStream(
   };
 }
 
+/** Of SCIM what ends an account or brings it back: nobody needs records of people for that. */
+const ofScim: ReadonlySet<string> = new Set([
+  'scim-prov-activate',
+  'scim-prov-deactivate',
+  'scim-prov-delete',
+]);
+
 /** All that CAEP and RISC define. Orders are not among them: who may report may not therefore order. */
 export const eventsUnderstood: readonly string[] = eventTypes
-  .filter(({ profile }) => profile !== 'caep-hub')
+  .filter(({ profile, name }) => profile === 'caep' || profile === 'risc' || ofScim.has(name))
   .map(({ uri }) => uri);
 
 /** Nobody guesses it: the id is random. */
