@@ -5,8 +5,9 @@ import { deferred } from '../support/deferred.ts';
 import { aDownstreamReceiver, type DownstreamReceiver } from '../support/downstream-receiver.ts';
 
 const receiverCount = 100;
-/** Only the sick hear of these, and they are more than a node has on its way at a time. */
+/** Only the sick hear of these, for they kill nobody, and they are more than a node has on its way at a time. */
 const backlogCount = 300;
+const madeKey = { credential_type: 'x509', change_type: 'create' };
 const postedAtOnce = 50;
 const victims = Array.from({ length: 10 }, (_, number) => `victim-${number}`);
 /** Told of each victim, in this order. */
@@ -31,8 +32,8 @@ describe('DESIGN §11: of a hundred Receivers one never answers and one always f
   beforeAll(async () => {
     hub = await startHub({ OUTBOUND_ALLOW: '127.0.0.1' });
     await hub.call('PUT', '/v1/issuers', { body: { url: iss, profile: 'rfc9068' } });
-    hanging = await aPeer('hanging', [...story, 'credential-compromise']);
-    failing = await aPeer('failing', [...story, 'credential-compromise']);
+    hanging = await aPeer('hanging', [...story, 'credential-change']);
+    failing = await aPeer('failing', [...story, 'credential-change']);
     hanging.behave({ kind: 'dead' });
     failing.behave({ kind: 'answers', status: 500 });
     for (let number = 2; number < receiverCount; number += 1) {
@@ -72,10 +73,10 @@ describe('DESIGN §11: of a hundred Receivers one never answers and one always f
   };
 
   /** Again while the database is too busy to answer; the same id is the same signal. */
-  const post = (event: string, client: string) =>
+  const post = (event: string, client: string, data = {}) =>
     vi.waitFor(async () => {
       const answer = await hub.call('POST', '/v1/signals', {
-        body: { id: `${event} ${client}`, event, subject: { iss, client_id: client } },
+        body: { id: `${event} ${client}`, event, subject: { iss, client_id: client }, data },
       });
       expect(answer.status, answer.text).toBe(202);
     }, within);
@@ -85,7 +86,7 @@ describe('DESIGN §11: of a hundred Receivers one never answers and one always f
     const backlog = Array.from({ length: backlogCount }, (_, number) => `earlier-${number}`);
     for (let from = 0; from < backlogCount; from += postedAtOnce) {
       const some = backlog.slice(from, from + postedAtOnce);
-      await Promise.all(some.map((client) => post('credential-compromise', client)));
+      await Promise.all(some.map((client) => post('credential-change', client, madeKey)));
     }
     await setStatus('enabled');
     await vi.waitFor(() => expect(hanging.held()).toBeGreaterThan(0), within);
