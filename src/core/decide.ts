@@ -19,7 +19,8 @@ import { keysOfSubject } from './subject-keys.ts';
  */
 export function decide(statement: Statement, resolution: Resolution, memory: Memory, world: World): Decision {
   const reaction = reactionOf(statement);
-  const decided = (parts: Decided): Decision => assemble(statement, reaction, world, parts);
+  const decided = (parts: Decided): Decision =>
+    assemble(statement, reaction, world, memory.heardBefore ? { ...parts, tells: false } : parts);
   if (!speaksOf(statement.source, statement.eventType)) {
     const text = 'This source may not report such events; nothing follows.';
     const warnings = [{ code: 'source-not-allowed', text }];

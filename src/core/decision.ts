@@ -114,8 +114,10 @@ export type Memory = {
   /** Standing kills of the signal, or of the entry, named by an order to lift that have no live entry beside the named ones. */
   readonly namedStanding: readonly NamedStanding[];
   readonly killsInLastMinute: number;
-  /** Another source said the same, of the same subject and with the same `txn`. */
+  /** The same, of the same subject and with the same `txn`, was said here first and is in force: it comes round. */
   readonly saidBefore: boolean;
+  /** The same came by another Transmitter: it counts, for nobody's word may keep another's from counting, and goes no further. */
+  readonly heardBefore: boolean;
   /** Another source, by another actor, reported a kill of the same subject within `corroborationSeconds`. */
   readonly corroborated: boolean;
 };

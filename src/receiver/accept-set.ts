@@ -123,10 +123,11 @@ async function acceptVerification(ports: AcceptSetPorts, received: Received): Pr
   const { state } = set.payload;
   if (state === undefined)
     return record(ports, received, 'verification', 'Nobody asked for it; the stream works.');
-  if (await ports.sets.has(upstream.name, set.jti)) return acknowledged('repeated');
   // It may have been asked for a moment ago, by another node.
   const now = await ports.store.find(upstream.name);
-  if (now?.verification.state !== state) return rejected(wrongState);
+  if (now?.verification.state !== state) {
+    return (await ports.sets.has(upstream.name, set.jti)) ? acknowledged('repeated') : rejected(wrongState);
+  }
   const answer = await record(ports, received, 'verification', 'The stream works.');
   await ports.store.note(upstream.name, { verifiedAtMs: ports.nowMs(), failure: null });
   return answer;
@@ -139,11 +140,14 @@ async function acceptStreamUpdated(ports: AcceptSetPorts, received: Received): P
   const { status, reason } = set.payload;
   if (typeof status !== 'string' || !streamStatuses.has(status)) return rejected(wrongStatus);
   const why = typeof reason === 'string' ? harmlessText(reason, reasonMax) : undefined;
+  const answer = await record(ports, received, 'stream-updated', `The stream is ${status}.`);
+  // One that comes again may be older than what was said since; what was not noted is read with the next round.
+  if (answer.kind === 'rejected' || answer.outcome === 'repeated') return answer;
   await ports.store.note(upstream.name, {
     streamStatus: { status, ...(why === undefined ? {} : { reason: why }) },
     dueAtMs: ports.nowMs(),
   });
-  return record(ports, received, 'stream-updated', `The stream is ${status}.`);
+  return answer;
 }
 
 const isAboutAnotherStream = ({ set: { subject }, binding: { streamId } }: Received): boolean =>

@@ -215,6 +215,23 @@ forEachDatabase('signals', (fixture) => {
       }
     });
 
+    it('counts once more, and is told to nobody, where another Transmitter said it first: none keeps another from counting', async () => {
+      const { handle, announced } = aPipeline(fixture.database);
+      const said = {
+        subject: aClient(),
+        txn: `txn-${randomBytes(8).toString('hex')}`,
+        relayed: true,
+      } as const;
+      const weak = aSource({ strongestEffect: 'observe' });
+      expect((await handle(aStatement({ ...said, source: weak, actor: 'upstream:weak' }))).outcome).toBe(
+        'held',
+      );
+      announced.length = 0;
+      const other = await handle(aStatement({ ...said, actor: 'upstream:other' }));
+      expect(other).toMatchObject({ outcome: 'applied', revocations: [{ match: said.subject }] });
+      expect(announced).toEqual(['feed']);
+    });
+
     it('and the same from the same source is no round', async () => {
       const { handle } = aPipeline(fixture.database);
       const said = { source: aSource(), subject: aClient(), txn: 'of-one-source', relayed: true } as const;

@@ -72,6 +72,7 @@ export const aMemory = (parts: Partial<Memory> = {}): Memory => ({
   killsInLastMinute: 0,
   corroborated: false,
   saidBefore: false,
+  heardBefore: false,
   ...parts,
 });
 

@@ -204,6 +204,11 @@ describe('who is told', () => {
     expect(streams({})).toEqual(['theirs', 'another', 'token']);
   });
 
+  it('SEC-30: what came by another Transmitter before goes no further', () => {
+    const { sets } = fanOut(deciding({ memory: { heardBefore: true } }), [anAudience('a')], world);
+    expect(sets).toEqual([]);
+  });
+
   it('only who hears that type about that subject', () => {
     const asked: unknown[] = [];
     const audience = anAudience('a', (...heard) => asked.push(heard) < 0);

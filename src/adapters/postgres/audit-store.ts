@@ -1,6 +1,6 @@
 import { and, asc, desc, eq, gt, isNotNull, lt, or, sql, type SQL } from 'drizzle-orm';
 import type { AuditChainStore, AuditFilter, AuditRow, AuditStore, ChainedRow } from '../../audit/ports.ts';
-import type { Json, Millis } from '../../core/vocabulary.ts';
+import type { Json, JsonObject, Millis } from '../../core/vocabulary.ts';
 import type { AuditEntry } from '../../pipeline/ports.ts';
 import type { Database, Statements } from './database.ts';
 import { auditHead, auditLog } from './schema-audit.ts';
@@ -27,6 +27,22 @@ export async function insertAudit(tx: Statements, entries: readonly AuditEntry[]
         outcome text, correlation_id text, txn text, detail jsonb)`);
   }
 }
+
+/** What somebody did, as the audit has it. */
+export const doneEntry = (
+  action: string,
+  target: string,
+  { actor, atMs, correlationId }: Pick<AuditEntry, 'actor' | 'atMs' | 'correlationId'>,
+  detail?: JsonObject,
+): AuditEntry => ({
+  atMs,
+  actor,
+  action,
+  target,
+  outcome: 'done',
+  ...(correlationId === undefined ? {} : { correlationId }),
+  ...(detail === undefined ? {} : { detail }),
+});
 
 export function createAuditStore({ database }: { readonly database: Database }): AuditStore {
   return {

@@ -1,9 +1,8 @@
 import { asc, count, eq } from 'drizzle-orm';
-import { callerIssuersMax, type CallerIssuerStore, type Change } from '../../authorization/ports.ts';
+import { callerIssuersMax, type CallerIssuerStore } from '../../authorization/ports.ts';
 import { Problem } from '../../core/problem.ts';
-import type { JsonObject } from '../../core/vocabulary.ts';
-import type { Announcer, AuditEntry } from '../../pipeline/ports.ts';
-import { insertAudit } from './audit-store.ts';
+import type { Announcer } from '../../pipeline/ports.ts';
+import { doneEntry, insertAudit } from './audit-store.ts';
 import type { Database, Statements } from './database.ts';
 import { callerIssuers } from './schema-clients.ts';
 
@@ -33,7 +32,7 @@ export function createCallerIssuerStore(options: {
           .values(row)
           .onConflictDoUpdate({ target: callerIssuers.url, set: row });
         const action = before === undefined ? 'caller-issuer.trusted' : 'caller-issuer.replaced';
-        await insertAudit(tx, [toEntry(action, url, change, { ...settings })]);
+        await insertAudit(tx, [doneEntry(action, url, change, { ...settings })]);
         return before === undefined ? ('created' as const) : ('replaced' as const);
       });
       announcer.announce('tokens');
@@ -43,7 +42,7 @@ export function createCallerIssuerStore(options: {
     async remove(url, change) {
       const removed = await database.transact(async (tx) => {
         const rows = await tx.delete(callerIssuers).where(eq(callerIssuers.url, url)).returning();
-        if (rows.length > 0) await insertAudit(tx, [toEntry('caller-issuer.removed', url, change)]);
+        if (rows.length > 0) await insertAudit(tx, [doneEntry('caller-issuer.removed', url, change)]);
         return rows.length > 0;
       });
       announcer.announce('tokens');
@@ -59,18 +58,3 @@ async function refuseMore(tx: Statements): Promise<void> {
     hint: 'Remove those that no client is named by any more.',
   });
 }
-
-const toEntry = (
-  action: string,
-  target: string,
-  { actor, atMs, correlationId }: Change,
-  detail?: JsonObject,
-): AuditEntry => ({
-  atMs,
-  actor,
-  action,
-  target,
-  outcome: 'done',
-  ...(correlationId === undefined ? {} : { correlationId }),
-  ...(detail === undefined ? {} : { detail }),
-});

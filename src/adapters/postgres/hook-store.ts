@@ -2,10 +2,10 @@ import { asc, count, eq, gt, sql } from 'drizzle-orm';
 import { Problem } from '../../core/problem.ts';
 import { type JsonObject, sourceId } from '../../core/vocabulary.ts';
 import { hooksMax } from '../../hooks/limits.ts';
-import type { Change, Hook, HookActivity, HookSecret, HookStore, SpeakingHook } from '../../hooks/ports.ts';
-import type { Announcer, AuditEntry } from '../../pipeline/ports.ts';
+import type { Hook, HookActivity, HookSecret, HookStore, SpeakingHook } from '../../hooks/ports.ts';
+import type { Announcer } from '../../pipeline/ports.ts';
 import type { Sealer } from '../system/sealer.ts';
-import { insertAudit } from './audit-store.ts';
+import { doneEntry, insertAudit } from './audit-store.ts';
 import type { Database, Statements } from './database.ts';
 import { ensureSource } from './ensure-source.ts';
 import { hooks } from './schema-hooks.ts';
@@ -79,7 +79,7 @@ export function createHookStore(options: {
         const values = toRow(hook);
         await tx.insert(hooks).values(values).onConflictDoUpdate({ target: hooks.sourceId, set: values });
         const action = row === undefined ? 'hook.added' : 'hook.changed';
-        await insertAudit(tx, [toEntry(action, id, change, shownOf(hook))]);
+        await insertAudit(tx, [doneEntry(action, id, change, shownOf(hook))]);
         return row === undefined ? ('created' as const) : ('replaced' as const);
       });
       announcer.announce('tokens');
@@ -89,7 +89,7 @@ export function createHookStore(options: {
     async remove(id, change) {
       const removed = await database.transact(async (tx) => {
         const rows = await tx.delete(hooks).where(eq(hooks.sourceId, id)).returning({ id: hooks.sourceId });
-        if (rows.length > 0) await insertAudit(tx, [toEntry('hook.removed', id, change)]);
+        if (rows.length > 0) await insertAudit(tx, [doneEntry('hook.removed', id, change)]);
         return rows.length > 0;
       });
       announcer.announce('tokens');
@@ -143,19 +143,4 @@ const shownOf = ({ kind, options, mapping, secrets }: Hook): JsonObject => ({
   options: { ...options },
   mapping: mapping ?? null,
   secrets_since_ms: secrets.map(({ sinceMs }) => sinceMs),
-});
-
-const toEntry = (
-  action: string,
-  target: string,
-  { actor, atMs, correlationId }: Change,
-  detail?: JsonObject,
-): AuditEntry => ({
-  atMs,
-  actor,
-  action,
-  target,
-  outcome: 'done',
-  ...(correlationId === undefined ? {} : { correlationId }),
-  ...(detail === undefined ? {} : { detail }),
 });

@@ -33,7 +33,8 @@ export async function recall(
       namedStanding: standing.get(`named ${index}`) ?? [],
       killsInLastMinute: past.kills.get(sourceId) ?? 0,
       corroborated: past.corroborated.has(index),
-      saidBefore: past.saidBefore.has(index),
+      saidBefore: past.saidBefore.get(index) === true,
+      heardBefore: past.saidBefore.get(index) === false,
     };
   });
 }
@@ -41,19 +42,20 @@ export async function recall(
 type Past = {
   readonly newest: ReadonlyMap<number, NonNullable<Memory['newest']>>;
   readonly corroborated: ReadonlySet<number>;
-  readonly saidBefore: ReadonlySet<number>;
+  /** Whether it was said here first, and applied. */
+  readonly saidBefore: ReadonlyMap<number, boolean>;
   readonly kills: ReadonlyMap<SourceId, number>;
 };
 
 async function readPast(tx: Statements, questions: readonly MemoryQuestion[]): Promise<Past> {
   const [first] = questions;
   if (first === undefined)
-    return { newest: new Map(), corroborated: new Set(), saidBefore: new Set(), kills: new Map() };
+    return { newest: new Map(), corroborated: new Set(), saidBefore: new Map(), kills: new Map() };
   const counted = new Set(questions.flatMap((one) => (one.countsKills ? [one.sourceId] : [])));
   const { rows } = await tx.execute<{
     newest: readonly { q: number; event_type: string; event_time: number }[] | null;
     corroborated: readonly number[] | null;
-    said_before: readonly number[] | null;
+    said_before: readonly { q: number; here: boolean }[] | null;
     kills: readonly { source_id: SourceId; count: number }[] | null;
   }>(sql`
     WITH asked AS (
@@ -66,9 +68,10 @@ async function readPast(tx: Statements, questions: readonly MemoryQuestion[]): P
            (SELECT json_agg(a.q) FROM asked a WHERE EXISTS (
               SELECT FROM hub.signals k WHERE k.principal = a.principal AND k.kills AND k.source_id <> a.source_id
                  AND k.actor <> a.actor AND k.outcome <> 'discarded' AND k.received_at_ms > ${first.nowMs - corroborationSeconds * 1_000})) AS corroborated,
-           (SELECT json_agg(a.q) FROM asked a WHERE a.txn IS NOT NULL AND EXISTS (
-              SELECT FROM hub.signals k WHERE k.txn = a.txn AND k.event_type = a.event_type
-                 AND k.subject_key = a.subject_key AND k.source_id <> a.source_id)) AS said_before,
+           (SELECT json_agg(json_build_object('q', a.q, 'here', k.here)) FROM asked a CROSS JOIN LATERAL (
+              SELECT bool_or(k.outcome = 'applied' AND k.actor NOT LIKE 'upstream:%') AS here FROM hub.signals k
+               WHERE k.txn = a.txn AND k.event_type = a.event_type AND k.subject_key = a.subject_key
+                 AND k.source_id <> a.source_id) k WHERE a.txn IS NOT NULL AND k.here IS NOT NULL) AS said_before,
            (SELECT json_agg(json_build_object('source_id', l.source_id, 'count', (
               SELECT coalesce(sum(k.kills), 0) FROM hub.source_kills k
                WHERE k.source_id = l.source_id AND k.second > ${Math.floor(first.nowMs / 1_000) - brakeWindowSeconds})))
@@ -81,7 +84,7 @@ async function readPast(tx: Statements, questions: readonly MemoryQuestion[]): P
   return {
     newest: new Map(newest),
     corroborated: new Set(row?.corroborated),
-    saidBefore: new Set(row?.said_before),
+    saidBefore: new Map((row?.said_before ?? []).map(({ q, here }) => [q, here])),
     kills: new Map((row?.kills ?? []).map((count) => [count.source_id, count.count])),
   };
 }

@@ -4,10 +4,10 @@ import type { Announcer } from '../../pipeline/ports.ts';
 import type { UpstreamChanges } from '../../receiver/change-ports.ts';
 import type { UpstreamSecrets } from '../../receiver/ports.ts';
 import type { Sealer } from '../system/sealer.ts';
-import { insertAudit } from './audit-store.ts';
+import { doneEntry, insertAudit } from './audit-store.ts';
 import type { Database } from './database.ts';
 import { upstreams } from './schema-upstreams.ts';
-import { columnsOf, contextOf, toEntry } from './upstream-store.ts';
+import { columnsOf, contextOf } from './upstream-store.ts';
 
 export function createUpstreamChanges(options: {
   readonly database: Database;
@@ -40,7 +40,7 @@ export function createUpstreamChanges(options: {
               : { secretsSealed: sealer.seal(JSON.stringify(sealed), contextOf(name)) }),
           })
           .where(eq(upstreams.name, name));
-        await insertAudit(tx, [toEntry('upstream.changed', name, by, { members: [...members] })]);
+        await insertAudit(tx, [doneEntry('upstream.changed', name, by, { members: [...members] })]);
         return true;
       });
       announcer.announce('configuration');

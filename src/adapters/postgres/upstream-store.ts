@@ -5,7 +5,6 @@ import { sourceId, upstreamId, type JsonObject } from '../../core/vocabulary.ts'
 import type { Announcer } from '../../pipeline/ports.ts';
 import {
   upstreamsMax,
-  type Change,
   type NewUpstream,
   type Upstream,
   type UpstreamProgress,
@@ -13,7 +12,7 @@ import {
   type UpstreamStore,
 } from '../../receiver/ports.ts';
 import type { Sealer } from '../system/sealer.ts';
-import { insertAudit } from './audit-store.ts';
+import { doneEntry, insertAudit } from './audit-store.ts';
 import type { Database, Statements } from './database.ts';
 import { ensureSource } from './ensure-source.ts';
 import { sources } from './schema.ts';
@@ -63,7 +62,7 @@ export function createUpstreamStore(options: {
           .onConflictDoNothing()
           .returning({ name: upstreams.name });
         if (rows.length === 0) throw taken(upstream.name);
-        await insertAudit(tx, [toEntry('upstream.added', upstream.name, change, shownOf(upstream))]);
+        await insertAudit(tx, [doneEntry('upstream.added', upstream.name, change, shownOf(upstream))]);
       });
       announce();
     },
@@ -76,7 +75,7 @@ export function createUpstreamStore(options: {
           .where(eq(upstreams.name, name))
           .returning({ name: upstreams.name });
         if (rows.length === 0) return false;
-        await insertAudit(tx, [toEntry(paused ? 'upstream.paused' : 'upstream.resumed', name, change)]);
+        await insertAudit(tx, [doneEntry(paused ? 'upstream.paused' : 'upstream.resumed', name, change)]);
         return true;
       });
       announce();
@@ -89,7 +88,7 @@ export function createUpstreamStore(options: {
           .delete(upstreams)
           .where(eq(upstreams.name, name))
           .returning({ name: upstreams.name });
-        if (rows.length > 0) await insertAudit(tx, [toEntry('upstream.removed', name, change)]);
+        if (rows.length > 0) await insertAudit(tx, [doneEntry('upstream.removed', name, change)]);
         return rows.length > 0;
       });
       announce();
@@ -213,19 +212,4 @@ const shownOf = ({ settings }: NewUpstream): JsonObject => ({
   delivery: settings.delivery,
   algorithm: settings.algorithm,
   managed: settings.unmanaged === undefined,
-});
-
-export const toEntry = (
-  action: string,
-  target: string,
-  { actor, atMs, correlationId }: Change,
-  detail?: JsonObject,
-) => ({
-  atMs,
-  actor,
-  action,
-  target,
-  outcome: 'done' as const,
-  ...(correlationId === undefined ? {} : { correlationId }),
-  ...(detail === undefined ? {} : { detail }),
 });

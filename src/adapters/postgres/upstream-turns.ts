@@ -3,10 +3,10 @@ import type { Millis } from '../../core/vocabulary.ts';
 import type { Announcer } from '../../pipeline/ports.ts';
 import type { UpstreamStore } from '../../receiver/ports.ts';
 import type { Turn, UpstreamTurns } from '../../receiver/turn-ports.ts';
-import { insertAudit } from './audit-store.ts';
+import { doneEntry, insertAudit } from './audit-store.ts';
 import type { Database } from './database.ts';
 import { upstreams } from './schema-upstreams.ts';
-import { columnsOf, toEntry } from './upstream-store.ts';
+import { columnsOf } from './upstream-store.ts';
 
 export function createUpstreamTurns(options: {
   readonly database: Database;
@@ -56,7 +56,7 @@ export function createUpstreamTurns(options: {
         if (rows.length === 0) return false;
         if (noted !== undefined) {
           const { action, change, detail } = noted;
-          await insertAudit(tx, [toEntry(action, turn.upstream.name, change, detail)]);
+          await insertAudit(tx, [doneEntry(action, turn.upstream.name, change, detail)]);
         }
         return true;
       });
